@@ -1,0 +1,184 @@
+"""A content-addressed store of arrays: what was computed once is not computed again.
+
+1. The key is a sha256 of everything that determines the value: class, parameters, code, texts, rows (`key`).
+2. A file is `sha256 of its name and payload | payload`, the payload in safetensors: no pickle, and verified on every read.
+3. A file is written aside, synced and renamed: a reader sees all of it or nothing, and writers may race.
+4. A damaged file is reported, removed and computed again: the cache can change how long a run takes, never its result.
+5. The least recently used files go first when the folder outgrows its bound.
+
+Two shapes: `load_or(key, compute)` for a whole value, and `rows(...)` for one vector per text, where only the missing
+ones are computed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from quantlab.errors import StorageError
+
+Arrays: TypeAlias = "dict[str, npt.NDArray[np.generic]]"
+log = logging.getLogger(__name__)
+
+SUFFIX = ".qlc"
+DIGEST = 32  # bytes of a sha256
+
+
+def key(*parts: object) -> str:
+    """Return a sha256 of JSON values, strings, bytes and arrays, each framed by its type and length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            kind, content = f"array {part.dtype.str} {part.shape}", np.ascontiguousarray(part).tobytes()
+        elif isinstance(part, bytes):
+            kind, content = "bytes", part
+        else:
+            kind, content = "json", json.dumps(part, sort_keys=True, allow_nan=True).encode()
+        digest.update(f"{kind} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of verified entries, bounded to `limit_bytes`; safe for several processes at once."""
+
+    folder: Path
+    limit_bytes: int = 8 * 1024**3
+
+    def load_or(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        """Return the arrays stored under the key `name`; compute and store them if there are none."""
+        path = self.folder / name[:2] / f"{name}{SUFFIX}"
+        found = _read(path)
+        if found is not None:
+            return found
+        arrays = compute()
+        self._store(path, arrays)
+        return arrays
+
+    def rows(
+        self, namespace: str, texts: Sequence[str], compute: Callable[[Sequence[str]], npt.NDArray[np.float32]]
+    ) -> npt.NDArray[np.float32]:
+        """Return one vector per text, (n_texts, n_values), computing only those not stored under `namespace` yet.
+
+        `compute` must be a pure function of each text, whatever its companions.
+        """
+        names = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16] for text in texts]
+        known: dict[bytes, npt.NDArray[np.float32]] = {}
+        wanted = set(names)
+        for path in sorted((self.folder / namespace).glob(f"*{SUFFIX}")):
+            segment = _read(path)
+            if segment is not None:
+                stored = [row.tobytes() for row in segment["names"]]
+                known.update((name, row) for name, row in zip(stored, segment["vectors"], strict=True) if name in wanted)
+        missing = {name: text for name, text in zip(names, texts, strict=True) if name not in known}
+        if missing:
+            vectors = compute(list(missing.values()))
+            packed = np.frombuffer(b"".join(missing), dtype=np.uint8).reshape(len(missing), 16)
+            content = key(packed)
+            self._store(self.folder / namespace / f"{content}{SUFFIX}", {"names": packed, "vectors": vectors})
+            known.update(zip(missing, vectors, strict=True))
+        return np.stack([known[name] for name in names]) if names else np.empty((0, 0), np.float32)
+
+    def entries(self) -> list[Path]:
+        """Return the files of the cache, the least recently used first."""
+        files = []
+        for path in self.folder.glob(f"*/*{SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):
+                files.append((path.stat().st_mtime_ns, path))
+        return [path for _, path in sorted(files)]
+
+    def clear(self) -> int:
+        """Remove every entry and return how many there were; nothing else in the folder is touched."""
+        entries = self.entries()
+        for path in entries:
+            path.unlink(missing_ok=True)
+        return len(entries)
+
+    def _store(self, path: Path, arrays: Arrays) -> None:
+        """Write an entry, and make room for it; a full or read-only disk costs time later, not the run now."""
+        from safetensors.numpy import save
+
+        payload = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
+        try:
+            write_atomically(path, _seal(path, payload) + payload)
+            self._evict()
+        except StorageError as error:
+            log.warning("not cached: %s", error)
+
+    def _evict(self) -> None:
+        """Remove the least recently used entries until the folder is within its bound."""
+        sizes = []
+        for path in self.entries():
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append((path, path.stat().st_size))
+        excess = sum(size for _, size in sizes) - self.limit_bytes
+        for path, size in sizes:
+            if excess <= 0:
+                return
+            path.unlink(missing_ok=True)
+            excess -= size
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old one or the whole new one. Raises StorageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(aside).chmod(0o644)
+            Path(aside).replace(path)
+        except BaseException:
+            Path(aside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}: free some space or choose another folder") from error
+
+
+def strings(values: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Pack strings into an array that an entry can hold; `unpacked` is the way back."""
+    return np.frombuffer(json.dumps(list(values)).encode(), dtype=np.uint8)
+
+
+def unpacked(array: npt.NDArray[np.generic]) -> list[str]:
+    """Return the strings that `strings` packed."""
+    return [str(value) for value in json.loads(array.tobytes())]
+
+
+def _seal(path: Path, payload: bytes) -> bytes:
+    """Return the digest that binds a payload to its place: an entry moved to another name is as good as damaged."""
+    return hashlib.sha256(f"{path.parent.name}/{path.name}\n".encode() + payload).digest()
+
+
+def _read(path: Path) -> Arrays | None:
+    """Return a verified entry, or None if there is none or it is damaged (then it is removed, with a warning)."""
+    from safetensors.numpy import load
+
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, payload = content[:DIGEST], content[DIGEST:]
+    if _seal(path, payload) != digest:
+        log.warning("damaged cache entry %s: removed, computing it again", path)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # recently used
+    return dict(load(payload))

@@ -1,0 +1,99 @@
+"""The `quantlab` command. Errors become one message and an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quantlab.backtest import backtest, default_cache
+from quantlab.errors import QuantlabError
+
+app = typer.Typer(
+    name="quantlab",
+    add_completion=False,
+    no_args_is_help=True,
+    help="Backtests of strategies that trade on text: point-in-time, fitted inside folds, reported honestly.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Make and inspect data folders.")
+cache_app = typer.Typer(help="Show or clear the cache.", invoke_without_command=True)
+app.add_typer(data_app, name="data")
+app.add_typer(cache_app, name="cache")
+app.command("backtest")(backtest)
+
+Folder = Annotated[
+    Path | None, typer.Option("--cache", metavar="DIR", help="Cache folder. [default: ~/.cache/quantlab]", show_default=False)
+]
+
+
+@data_app.command()
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; it must not hold a data set yet.")],
+    times: Annotated[int, typer.Option(min=2, help="Number of sessions.")] = 756,
+    symbols: Annotated[int, typer.Option(min=2, help="Number of symbols.")] = 24,
+    effect: Annotated[
+        float | None, typer.Option(help="Return that a headline of full tone moves; 0 for none. [default: the sample's]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+) -> None:
+    """Make a synthetic market with a planted effect of the news, or none."""
+    from quantlab.synthetic import make_market, write_dataset
+
+    market = make_market(times, symbols, seed=seed) if effect is None else make_market(times, symbols, effect=effect, seed=seed)
+    write_dataset(market.dataset, out)
+    print(f"{out}: {times} sessions, {symbols} symbols, {len(market.dataset.news)} news rows")
+
+
+@cache_app.callback()
+def show(context: typer.Context, cache: Folder = None) -> None:
+    """Show where the cache is and what it holds."""
+    if context.invoked_subcommand is not None:
+        return
+    from quantlab.cache import Cache
+
+    store = Cache(cache or default_cache())
+    entries = store.entries()
+    size = sum(path.stat().st_size for path in entries)
+    print(f"{store.folder}: {len(entries)} entries, {size / 1e6:,.1f} MB of at most {store.limit_bytes / 1e9:,.1f} GB")
+
+
+@cache_app.command()
+def clear(cache: Folder = None) -> None:
+    """Remove every entry."""
+    from quantlab.cache import Cache
+
+    store = Cache(cache or default_cache())
+    print(f"{store.folder}: {store.clear()} entries removed")
+
+
+def main(arguments: Sequence[str] | None = None, *, command: typer.Typer = app, program: str = "quantlab") -> int:
+    """Run the command line and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 a leak, 5 storage."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        typer.main.get_command(command).main([part for part in arguments if part != "--debug"], prog_name=program)
+    except SystemExit as finished:
+        return finished.code if isinstance(finished.code, int) else 0
+    except QuantlabError as error:
+        return _fail(str(error), error.exit_code, debug)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing half-written is left", 130, debug)
+    except Exception as error:
+        return _fail(f"unexpected {type(error).__name__}: {error} (a bug of quantlab: run again with --debug and report it)", 1, debug)
+    return 0
+
+
+def _fail(message: str, exit_code: int, debug: bool) -> int:
+    """Print an error to stderr, with its traceback if asked for."""
+    if debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Columns: cells of a table to names, numbers and instants, strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from quantlab.data.stamps import REASONS, Stamps
+from quantlab.data.tables import Findings, Mask, Table
+from quantlab.errors import nearest
+
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+MISSING = ("", "nan", "NaN")  # of a number; a name or a text may well be called so
+
+
+def has_columns(table: Table, needed: Iterable[tuple[str, ...]], findings: Findings) -> bool:
+    """Say whether the table has one of the names of each tuple, and refuse it with the nearest name if it has not."""
+    complete = True
+    for names in needed:
+        if not any(name in table.frame for name in names):
+            near = next((hint for hint in (nearest(name, table.frame.columns) for name in names) if hint), "")
+            fix = f"add it; the columns are {', '.join(table.frame.columns) or 'none'}"
+            findings.refuse(f"the column {' or '.join(map(repr, names))} is missing{near}", fix, file=table.files[0])
+            complete = False
+    return complete
+
+
+def texts(table: Table, name: str, findings: Findings) -> pd.Series:
+    """Return a column of text, stripped, (n_rows,). Whole numbers are taken for an `id` only: a ticker 000001 is none."""
+    column = table.frame[name]
+    if name == "id" and pd.api.types.infer_dtype(column, skipna=True) == "integer":
+        return column.astype("str").where(column.notna(), "")
+    if not isinstance(column.dtype, pd.StringDtype):
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        fix = "read it as text (dtype=str, keep_default_na=False): 000001, NA and TRUE are names"
+        findings.refuse(f"holds {kind}, not text", fix, file=table.files[0], column=name)
+        return pd.Series("?", index=column.index, dtype="str")  # nothing more to say about its cells
+    return column.str.strip()
+
+
+def numbers(table: Table, name: str, findings: Findings) -> tuple[npt.NDArray[np.float64], Mask]:
+    """Return a column of numbers, NaN where missing, (n_rows,), and where the cell is none."""
+    column = table.frame[name]
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = np.isinf(values)
+    else:
+        text = column.astype("str").where(column.notna(), "").str.strip()
+        missing = text.isin(MISSING).to_numpy(dtype=bool)
+        bad = ~(text.str.fullmatch(NUMBER).to_numpy(dtype=bool) | missing)
+        values = np.full(len(text), np.nan)
+        values[~(bad | missing)] = text[~(bad | missing)].to_numpy(dtype=object).astype(np.float64)
+    fix = "write digits with a decimal point, without currency, thousands or percent signs"
+    findings.refuse_rows(table, bad, ("not a finite number", fix), column=name, shown=column)
+    return values, bad
+
+
+def refuse_stamps(table: Table, name: str, stamps: Stamps, findings: Findings, skip: Mask | None = None) -> Mask:
+    """Report the stamps of a column that could not be read, but for those to skip, and return where they are, (n_rows,)."""
+    wrong = stamps.wrong.to_numpy(dtype=object)
+    bad: Mask = np.asarray(wrong != "", dtype=bool) & ~(np.zeros(len(wrong), bool) if skip is None else skip)
+    for reason in sorted(set(wrong[bad])):
+        findings.refuse_rows(table, bad & (wrong == reason), (reason, REASONS[reason]), column=name, shown=table.frame[name])
+    return bad

@@ -1,0 +1,90 @@
+"""Documents: the rows of a news table as (available_at, symbol, text, source, id), one per symbol.
+
+A document may be used from the later of its stamps (published, available, first seen) on, plus the data set's delay.
+With both a `headline` and a `text` it is the two, one below the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from quantlab.data.columns import has_columns, refuse_stamps, texts
+from quantlab.data.settings import Settings
+from quantlab.data.stamps import instants
+from quantlab.data.tables import Findings, Mask, Table
+from quantlab.news import MARKET
+
+STAMPS = ("published_at", "available_at", "first_seen_at")
+TEXTS = ("headline", "text")
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Rows of News, and the row of the table each comes from: `frame` (n_docs, 5) and `row` (n_docs,)."""
+
+    frame: pd.DataFrame
+    row: npt.NDArray[np.int64]
+
+    def keep(self, mask: Mask) -> Documents:
+        """Return the documents under the mask."""
+        return Documents(self.frame[mask].reset_index(drop=True), self.row[mask])
+
+
+def documents(table: Table, settings: Settings, findings: Findings, *, day_zone: str) -> Documents | None:
+    """Return the documents of a news table, in its order, or None if it has not the columns of one.
+
+    `day_zone` is the zone of dates without a time.
+    """
+    if not has_columns(table, [("published_at", "available_at"), ("symbol",), ("text", "headline")], findings):
+        return None
+    at, bad = _available_at(table, settings, findings, day_zone)
+    symbol = texts(table, "symbol", findings)
+    text = pd.Series("", index=symbol.index, dtype="str")
+    for name in (name for name in TEXTS if name in table.frame):
+        text = text.str.cat(texts(table, name, findings), sep="\n").str.strip()
+    nobody = (symbol.str.replace("|", "").str.strip() == "").to_numpy(dtype=bool)
+    findings.refuse_rows(table, nobody, ("the symbol is empty", "name one, or write * for the whole market"), column="symbol")
+    empty = (text == "").to_numpy(dtype=bool)
+    findings.drop(table, np.flatnonzero(empty), "news without a text", symbol[empty])
+    frame = pd.DataFrame({"available_at": at, "symbol": symbol, "text": text})
+    for name in ("source", "id"):
+        frame[name] = texts(table, name, findings) if name in table.frame else ""
+    fine = np.flatnonzero(~(bad | nobody | empty))
+    return _one_per_symbol(frame.iloc[fine], fine)
+
+
+def _available_at(table: Table, settings: Settings, findings: Findings, day_zone: str) -> tuple[pd.DatetimeIndex, Mask]:
+    """Return the instant from which each row may be used, (n_rows,), and where it cannot be told."""
+    latest = np.full(len(table.frame), np.iinfo(np.int64).min)
+    bad = np.zeros(len(table.frame), dtype=bool)
+    for name in (name for name in STAMPS if name in table.frame):
+        column = texts(table, name, findings) if isinstance(table.frame[name].dtype, pd.StringDtype) else table.frame[name].astype("str")
+        stamps = instants(column, zone=settings.timezone, day_zone=day_zone)
+        optional = (column == "").to_numpy(dtype=bool) if name == "first_seen_at" else None  # not every source says so
+        bad |= refuse_stamps(table, name, stamps, findings, skip=optional)
+        latest = np.maximum(latest, stamps.at.asi8)  # NaT is the least integer
+    at = pd.DatetimeIndex(latest.view("datetime64[us]")).tz_localize("UTC")
+    return at + settings.duration("news_delay").as_unit("us"), bad
+
+
+def _one_per_symbol(frame: pd.DataFrame, row: npt.NDArray[np.int64]) -> Documents:
+    """Return a row per symbol of documents on several, whose symbols are joined by `|`."""
+    joined = frame["symbol"].str.contains("|", regex=False).to_numpy(dtype=bool)
+    if not joined.any():
+        return Documents(frame.reset_index(drop=True), row)
+    single = frame.assign(row=row, symbol=frame["symbol"].str.split("|")).explode("symbol", ignore_index=True)
+    single["symbol"] = single["symbol"].astype("str").str.strip()
+    single = single[single["symbol"] != ""].drop_duplicates(["row", "symbol"], ignore_index=True)
+    return Documents(single.drop(columns="row"), single["row"].to_numpy(np.int64))
+
+
+def of_known_symbols(found: Documents, known: pd.Index, table: Table, findings: Findings) -> Documents:
+    """Return the documents on the market or on a symbol that has bars; the others are set aside and counted."""
+    symbol = found.frame["symbol"]
+    fits = (symbol.isin(known) | (symbol == MARKET)).to_numpy(dtype=bool)
+    findings.drop(table, found.row[~fits], "news on a symbol that has no bars", symbol[~fits])
+    return found.keep(fits)

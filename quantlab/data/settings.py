@@ -1,0 +1,118 @@
+"""Settings: what a data set says about itself, in dataset.toml or as keyword arguments."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+
+from quantlab.errors import DataError, Problem, nearest
+
+FILE = "dataset.toml"
+REQUIRED = ("name", "calendar")
+CHOICES = {"bar_stamp": ("session", "open", "close"), "adjusted": ("all", "splits", "none")}
+DURATIONS = ("news_delay", "bar_length", "duplicate_window")
+DURATION = re.compile(r"[0-9]+(\.[0-9]+)? ?(s|min|h|D)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a data set says about itself; durations are text with a unit (`30s`, `1min`, `2h`, `3D`).
+
+    calendar: a name of exchange_calendars. timezone: of stamps that carry none; without it they are an error, and a date
+        alone is one of the calendar's zone.
+    bar_stamp: `session` (a date that names a session, the bar is complete at its close), `open` (the instant at which the
+        bar opens; complete `bar_length` later) or `close` (the instant at which it is complete).
+    adjusted: prices are adjusted for `all` (used as they are), `splits` only, or `none`.
+    news_delay: added to every document's instant. benchmark: a symbol with bars.
+    duplicate_window, similarity: a document is a copy of an earlier one of its symbol within that window if the Jaccard
+        similarity of their word pairs is at least that; `0D` keeps every copy.
+    notes, licence: shown in the report.
+
+    Raises DataError for values that do not fit.
+    """
+
+    name: str = "data"
+    calendar: str = "XNYS"
+    timezone: str | None = None
+    bar_stamp: str = "session"
+    bar_length: str | None = None
+    adjusted: str = "all"
+    news_delay: str = "0s"
+    benchmark: str | None = None
+    duplicate_window: str = "3D"
+    similarity: float = 0.8
+    notes: tuple[str, ...] = ()
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values that do not fit, all of them at once."""
+        problems = list(self._problems())
+        if problems:
+            raise DataError(*problems)
+
+    def duration(self, name: str) -> pd.Timedelta:
+        """Return one of the durations, zero if it is not set."""
+        value = getattr(self, name)
+        return pd.Timedelta(0) if value is None else pd.Timedelta(value)
+
+    def _problems(self) -> Iterator[Problem]:
+        """Yield what does not fit."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            expected = {"notes": tuple, "similarity": float | int}.get(field.name, str)
+            if not (isinstance(value, expected) or (value is None and field.default is None)) or isinstance(value, bool):
+                yield _problem(field.name, value, f"is not of the right kind: {field.type} is needed", "correct it")
+            elif field.name in CHOICES and value not in CHOICES[field.name]:
+                yield _problem(field.name, value, f"is none of {', '.join(CHOICES[field.name])}", "use one of them")
+            elif field.name in DURATIONS and value is not None and not DURATION.fullmatch(str(value)):
+                yield _problem(field.name, value, "is no duration with a unit", "write such as '30s', '1min', '2h' or '3D'")
+        if isinstance(self.similarity, float | int) and not 0 < self.similarity <= 1:
+            yield _problem("similarity", self.similarity, "is not in (0, 1]", "0.8 is the default")
+        if self.bar_stamp == "open" and self.bar_length is None:
+            yield _problem("bar_length", None, "is missing: a bar stamped at its open is complete one length later", "write such as '1h'")
+        if isinstance(self.timezone, str) and self.timezone not in (known := zoneinfo.available_timezones()):
+            near = nearest(self.timezone, sorted(known))
+            yield _problem("timezone", self.timezone, f"is no IANA time zone{near}", "write such as 'America/New_York' or 'UTC'")
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings in `folder`/dataset.toml. Raises DataError if it is missing, damaged, or has what does not fit."""
+    example = 'write at least: name = "mine" and calendar = "XNYS"'
+    try:
+        values = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} has no {FILE}, which says what its stamps and prices mean: {example}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(Problem(f"cannot be read: {error}", "correct it; it must be TOML in UTF-8", file=FILE)) from error
+    return settings_from(values)
+
+
+def settings_from(values: Mapping[str, object]) -> Settings:
+    """Return the settings of parsed TOML; one note may be plain text. Raises DataError as `read_settings` does."""
+    known = [field.name for field in fields(Settings)]
+    problems = [
+        Problem(f"unknown setting {name!r}{nearest(name, known)}", f"the settings are {', '.join(known)}", file=FILE)
+        for name in values
+        if name not in known
+    ]
+    problems += [
+        Problem(f"the setting {name!r} is missing", f"add {name} = ..., such as {example}", file=FILE)
+        for name, example in zip(REQUIRED, ('"mine"', '"XNYS"'), strict=True)
+        if name not in values
+    ]
+    if problems:
+        raise DataError(*problems)
+    notes = values.get("notes", ())
+    settings: dict[str, object] = dict(values) | {"notes": tuple(notes) if isinstance(notes, list | tuple) else (notes,)}
+    return Settings(**settings)  # type: ignore[arg-type]  # the kinds of the values are checked in __post_init__
+
+
+def _problem(name: str, value: object, message: str, fix: str) -> Problem:
+    """Return the problem of one setting."""
+    return Problem(f"{name} {message}", fix, file=FILE, value=None if value is None else str(value))

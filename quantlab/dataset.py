@@ -1,0 +1,50 @@
+"""Dataset: the bars and news of one market, with what was dropped on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from quantlab.bars import Bars
+from quantlab.errors import DataError
+from quantlab.news import News
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Rows of the input that were set aside: how many, why, and the first few, as `file:line value`."""
+
+    reason: str
+    n_rows: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Bars and news of one market. `hashes` maps each file read (or `bars`, `news`) to its sha256.
+
+    benchmark: the symbol to compare with, or None for an equal weight of all names.
+    sessions_per_year: annualisation, counted on the calendar.
+    notes: what a reader of the report must know: licence, source, survivors, ...
+    """
+
+    name: str
+    bars: Bars
+    news: News = field(default_factory=News.none)
+    calendar: str | None = None
+    benchmark: str | None = None
+    sessions_per_year: float = 252.0
+    dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse a benchmark that has no bars."""
+        if self.benchmark is not None and self.benchmark not in self.bars.symbols:
+            raise DataError(f"the benchmark {self.benchmark!r} has no bars: name one of the symbols, or leave it out")
+
+    def until(self, end: pd.Timestamp) -> Dataset:
+        """Return what was there at `end`: no bar and no document after it."""
+        return replace(self, bars=self.bars.between(end=end), news=self.news.until(end))

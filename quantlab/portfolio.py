@@ -1,0 +1,197 @@
+"""From target weights to money. The only module that knows vectorbt.
+
+1. Weights decided at the close of t are traded at the open of t+1 (or its close): one `shift(1)`, in one line.
+2. A bar without trading (halt, no listing) trades nothing: the position is held, valued at its last close.
+3. A delisted position is closed one bar after its last, at the last close less the stated haircut.
+4. vectorbt sizes all orders of a bar from the equity at its fill prices, sells before it buys, and shares one cash.
+5. Every order that was filled short of its target is listed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from quantlab.bars import Bars
+from quantlab.costs import Costs
+from quantlab.errors import DataError, UsageError
+from quantlab.result import Portfolio
+
+BPS = 1e-4
+ROUNDING = 1e-9  # of a weight: sums of floats may exceed the limit by this much
+
+
+def simulate(
+    weights: pd.DataFrame,
+    bars: Bars,
+    costs: Costs,
+    *,
+    cash: float = 1e6,
+    fill: Literal["open", "close"] = "open",
+    max_gross: float = 1.0,
+) -> Portfolio:
+    """Return what the target weights (n_times, n_symbols), fractions of equity decided at each close, would have earned.
+
+    Raises DataError if the weights are not aligned with the bars or not finite, UsageError if their gross exceeds `max_gross`.
+    """
+    _check(weights, bars, max_gross)
+    if fill not in ("open", "close"):
+        raise UsageError(f"fill must be 'open' or 'close', not {fill!r}")
+    delisted = _delisted(bars)
+    last_close = bars.close.ffill().fillna(1.0)  # before its first bar a name is never held: any number will do
+    price = getattr(bars, fill).where(bars.traded, last_close)
+    target = weights.shift(1).where(bars.traded).where(~delisted, 0.0)  # decided at t, traded at t+1; NaN holds
+    slippage = (delisted * costs.delisting_haircut_bps).where(delisted, costs.slippage_bps) * BPS
+
+    import vectorbt as vbt
+
+    simulated = vbt.Portfolio.from_orders(
+        close=last_close,
+        size=target,
+        size_type="targetpercent",
+        price=price,
+        fees=costs.fee_bps * BPS,
+        slippage=slippage,
+        init_cash=cash,
+        group_by=True,
+        cash_sharing=True,
+        call_seq="auto",
+        freq="1D",
+        engine="rust",
+    )
+    orders = _orders(simulated.orders.values, price, delisted)
+    equity = pd.Series(simulated.value().to_numpy(), index=bars.times, name="equity")
+    return _portfolio(simulated, orders, equity, target=target, price=price, last_close=last_close, cash=cash)
+
+
+def _portfolio(
+    simulated: Any,
+    orders: pd.DataFrame,
+    equity: pd.Series,
+    *,
+    target: pd.DataFrame,
+    price: pd.DataFrame,
+    last_close: pd.DataFrame,
+    cash: float,
+) -> Portfolio:
+    """Gather the values of a simulated portfolio."""
+    before = equity.shift(1, fill_value=cash)
+
+    def per_bar(money: pd.Series, name: str) -> pd.Series:
+        return money.groupby(orders["time"]).sum().reindex(equity.index, fill_value=0.0).rename(name)
+
+    positions = _positions(orders, equity.index, target.columns)
+    fees, slippage = per_bar(orders["fee"], "fees"), per_bar(orders["slippage"], "slippage")
+    returns = (equity / before - 1).rename("returns")
+    return Portfolio(
+        cash=cash,
+        equity=equity,
+        returns=returns,
+        gross_returns=(returns + (fees + slippage) / before).rename("gross_returns"),
+        turnover=(per_bar(orders["size"] * orders["price"], "turnover") / before).rename("turnover"),
+        fees=fees,
+        slippage=slippage,
+        positions=positions,
+        exposure=(positions * last_close).div(equity, axis=0),
+        orders=orders,
+        cut=_cut(target, price, positions, cash_flow=_cash_flow(orders, equity.index), cash=cash),
+        trades=_trades(simulated.positions.values, target),
+    )
+
+
+def _check(weights: pd.DataFrame, bars: Bars, max_gross: float) -> None:
+    """Refuse weights that would be paired with the wrong prices, hold by accident, or borrow."""
+    if not (weights.index.equals(bars.times) and weights.columns.equals(bars.symbols)):
+        raise DataError("weights are not aligned with the bars: reindex them to bars.times and bars.symbols (vectorbt pairs by position)")
+    values = weights.to_numpy(dtype=float)
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        found = f"the weight of {weights.columns[column]!s} at {weights.index[row]!s} is {values[row, column]}"
+        raise DataError(f"{found}: 0 means flat, NaN would hold")
+    gross = weights.abs().sum(axis=1)
+    if len(gross) and gross.max() > max_gross + ROUNDING:
+        excess = f"gross exposure {gross.max():.4f} at {gross.idxmax()!s} exceeds the limit of {max_gross:g}"
+        raise UsageError(f"{excess}: scale the weights, or raise max_gross")
+
+
+def _delisted(bars: Bars) -> pd.DataFrame:
+    """Return True at the bar after a symbol's last, where the data goes on without it, (n_times, n_symbols)."""
+    position = np.arange(len(bars.times))[:, None]
+    last = bars.last_bar.to_numpy()
+    return pd.DataFrame((position == last + 1) & (last >= 0), index=bars.times, columns=bars.symbols)
+
+
+def _orders(records: npt.NDArray[Any], price: pd.DataFrame, delisted: pd.DataFrame) -> pd.DataFrame:
+    """Return the filled orders in order of (time, symbol)."""
+    bar, name = records["idx"], records["col"]
+    quoted = price.to_numpy()[bar, name]
+    orders = pd.DataFrame(
+        {
+            "time": price.index[bar],
+            "decided_at": price.index[np.maximum(bar - 1, 0)],
+            "symbol": price.columns[name].to_numpy(),
+            "side": np.where(records["side"] == 0, "buy", "sell"),
+            "size": records["size"],
+            "price": records["price"],
+            "fee": records["fees"],
+            "slippage": np.abs(records["price"] - quoted) * records["size"],
+            "reason": np.where(delisted.to_numpy()[bar, name], "delisted", "target"),
+        }
+    )
+    return orders.sort_values(["time", "symbol"], kind="stable", ignore_index=True)
+
+
+def _signed(orders: pd.DataFrame) -> pd.Series:
+    return orders["size"].where(orders["side"] == "buy", -orders["size"])
+
+
+def _positions(orders: pd.DataFrame, times: pd.Index, symbols: pd.Index) -> pd.DataFrame:
+    """Return the shares held after each bar, (n_times, n_symbols)."""
+    traded = np.zeros((len(times), len(symbols)))
+    np.add.at(traded, (times.get_indexer(pd.Index(orders["time"])), symbols.get_indexer(pd.Index(orders["symbol"]))), _signed(orders))
+    return pd.DataFrame(traded.cumsum(axis=0), index=times, columns=symbols)
+
+
+def _cash_flow(orders: pd.DataFrame, times: pd.Index) -> pd.Series:
+    """Return the money that orders brought in at each bar, fees paid, (n_times,)."""
+    flow = -_signed(orders) * orders["price"] - orders["fee"]
+    return flow.groupby(orders["time"]).sum().reindex(times, fill_value=0.0)
+
+
+def _cut(target: pd.DataFrame, price: pd.DataFrame, positions: pd.DataFrame, *, cash_flow: pd.Series, cash: float) -> pd.DataFrame:
+    """List the orders that ended away from their target: asked and filled, in signed shares."""
+    held = positions.shift(1, fill_value=0.0)
+    value = cash + cash_flow.cumsum().shift(1, fill_value=0.0) + (held * price).sum(axis=1)  # at the fill prices, before any order
+    wanted = (target.mul(value, axis=0) / price).where(target.notna(), held)
+    short = (wanted - positions).abs() * price > 1e-9 * value.abs().to_numpy()[:, None]
+    bar, name = np.nonzero(short.to_numpy())
+    return pd.DataFrame(
+        {
+            "time": target.index[bar],
+            "symbol": target.columns[name].to_numpy(),
+            "asked": (wanted - held).to_numpy()[bar, name],
+            "filled": (positions - held).to_numpy()[bar, name],
+        }
+    )
+
+
+def _trades(records: npt.NDArray[Any], target: pd.DataFrame) -> pd.DataFrame:
+    """Return the round trips, from flat to flat, in order of their entry; those still open have no exit."""
+    still_open = records["status"] == 0
+    trades = pd.DataFrame(
+        {
+            "symbol": target.columns[records["col"]].to_numpy(),
+            "side": np.where(records["direction"] == 0, "long", "short"),
+            "entry_time": target.index[records["entry_idx"]],
+            "exit_time": target.index[records["exit_idx"]].where(~still_open),
+            "size": records["size"],
+            "entry_price": records["entry_price"],
+            "exit_price": np.where(still_open, np.nan, records["exit_price"]),
+            "pnl": records["pnl"],
+            "return": records["return"],
+        }
+    )
+    return trades.sort_values(["entry_time", "symbol"], kind="stable", ignore_index=True)

@@ -1,0 +1,16 @@
+"""The report of a run: `write_report(result, directory)` lays report.html, report.json, manifest.json and CSV files into a folder.
+
+contract   report.json: the figures, by names that others may rely on
+figures    plotly figures, for a notebook as for the page
+wording    numbers and sentences as a reader sees them
+blocks     what a page is made of
+sections   what the page says
+page       one offline HTML file, with a strict content security policy
+files      CSV files and the manifest
+folder     written aside, renamed when complete
+index      the list of all runs
+"""
+
+from quantlab.report.folder import write_report
+
+__all__ = ["write_report"]

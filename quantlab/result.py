@@ -1,0 +1,110 @@
+"""What comes out of a run: values only, everything that a report needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import pandas as pd
+
+from quantlab.dataset import Dataset
+from quantlab.folds import Fold
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """What happened in one fold.
+
+    n_train, n_test: rows. fit_end: for the model and each thing inside it that learned, the last bar it learned from.
+    importance: share of each feature in the fitted model (sums to 1), empty where the model has none.
+    learned: what learners say about themselves, by name (top words of topics, training loss, ...), JSON only.
+    """
+
+    fold: Fold
+    n_train: int
+    n_test: int
+    fit_end: Mapping[str, pd.Timestamp]
+    importance: Mapping[str, float] = field(default_factory=dict)
+    learned: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutOfSample:
+    """The signal, a Series over (time, symbol) of test rows only, and how each fold was fitted.
+
+    is_probability: True if the signal is P(up) - P(down) of a classifier, so that (1 + signal) / 2 is a probability.
+    """
+
+    signal: pd.Series
+    fits: tuple[FoldFit, ...]
+    is_probability: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portfolio:
+    """What the weights earned. Times are bar closes; money is in the currency of the bars.
+
+    equity: value at each close, (n_times,); the capital before the first bar is `cash`.
+    returns: simple, net of costs, (n_times,); gross_returns: the same with fees and slippage added back.
+    turnover: traded value / equity before trading, both sides counted, (n_times,).
+    fees, slippage: money paid, (n_times,).
+    positions: shares held after the bar, (n_times, n_symbols); exposure: value / equity, (n_times, n_symbols).
+    orders: time, decided_at, symbol, side (buy/sell), size, price (after slippage), fee, slippage, reason (target/delisted).
+    cut: orders filled short of what was asked: time, symbol, asked, filled (shares, signed).
+    trades: round trips: symbol, side (long/short), entry_time, exit_time (NaT while open), size, entry_price, exit_price,
+        pnl (net of fees), return.
+    """
+
+    cash: float
+    equity: pd.Series
+    returns: pd.Series
+    gross_returns: pd.Series
+    turnover: pd.Series
+    fees: pd.Series
+    slippage: pd.Series
+    positions: pd.DataFrame
+    exposure: pd.DataFrame
+    orders: pd.DataFrame
+    cut: pd.DataFrame
+    trades: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of the audit: its name, whether it held, and what was seen."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestResult:
+    """One finished run. All tables start at the first out-of-sample bar.
+
+    signal, target: Series over (time, symbol) of the test rows; the target is NaN where the data ends too early.
+    horizon: of the target, in bars. weights: decided at each close, (n_times, n_symbols).
+    benchmark: simple returns (n_times,) of the benchmark named in `benchmark_name`.
+    config: the strategy, as JSON. provenance: versions, seed, hashes, threads: what goes into the manifest.
+    dropped_rows: rows that were left out of training, by reason.
+    audit: None if it was skipped.
+    """
+
+    run_id: str
+    strategy: str
+    description: str
+    dataset: Dataset
+    horizon: int
+    predicted: OutOfSample
+    target: pd.Series
+    weights: pd.DataFrame
+    portfolio: Portfolio
+    benchmark: pd.Series
+    benchmark_name: str
+    config: Mapping[str, Json]
+    provenance: Mapping[str, Json]
+    dropped_rows: Mapping[str, int]
+    audit: tuple[Check, ...] | None

@@ -1,0 +1,32 @@
+"""Text learners: scikit-learn transformers that read the news column made by `known_news`.
+
+Each is imported from its module when it is first used: gensim is loaded for topics only, torch when a text is encoded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from quantlab.text.base import TextFeature
+    from quantlab.text.clusters import ClusterRule
+    from quantlab.text.encoder import TextEncoder
+    from quantlab.text.sentiment import Sentiment
+    from quantlab.text.topics import LdaTopics
+
+_HOMES = {"TextFeature": "base", "ClusterRule": "clusters", "TextEncoder": "encoder", "Sentiment": "sentiment", "LdaTopics": "topics"}
+
+__all__ = ["ClusterRule", "LdaTopics", "Sentiment", "TextEncoder", "TextFeature"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'quantlab.text' has no attribute {name!r}")
+    return getattr(import_module(f"quantlab.text.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__

@@ -1,0 +1,155 @@
+"""Walk forward: fit on the past, predict the next window, move on.
+
+1. The model as a whole (text learners, scaling, regression) is cloned for every fold: nothing survives from one to the next.
+2. It is fitted on the rows from train_start to train_end that have a label, in the order of (time, symbol).
+3. It predicts every row from test_start to test_end.
+4. What each part learned from, and what it learned, is recorded.
+
+Folds are independent: in several processes they give the same bytes as one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from quantlab.cache import Cache
+from quantlab.errors import StrategyError
+from quantlab.executor import Executor, Progress, serial, silent
+from quantlab.folds import Fold
+from quantlab.repro import one_thread
+from quantlab.result import FoldFit, Json, OutOfSample
+
+
+@dataclass(frozen=True)
+class _Task:
+    """All that one fold needs, so that any process can do it."""
+
+    model: BaseEstimator
+    fold: Fold
+    X_train: pd.DataFrame
+    y_train: pd.Series
+    X_test: pd.DataFrame
+
+
+def prepared(model: BaseEstimator, *, horizon: int, random_state: int, cache: Cache | None) -> BaseEstimator:
+    """Return a clone of the model in which every parameter named `horizon`, `random_state` or `cache` that is None is set."""
+    given: dict[str, object] = {"horizon": horizon, "random_state": random_state, "cache": cache}
+    left_open = {
+        name: given[name.rpartition("__")[2]]
+        for name, value in _parameters(model).items()
+        if value is None and name.rpartition("__")[2] in given
+    }
+    return clone(model).set_params(**left_open)
+
+
+def walk_forward(
+    model: BaseEstimator,
+    X: pd.DataFrame,
+    y: pd.Series,
+    folds: Sequence[Fold],
+    *,
+    executor: Executor = serial,
+    progress: Progress = silent,
+) -> OutOfSample:
+    """Return the signal of every test row, (time, symbol), with a record of each fold.
+
+    X and y are sorted by (time, symbol) and aligned; rows without a label are not trained on, but are predicted.
+    Raises StrategyError if a fold has no row to learn from.
+    """
+    tasks = (_task(model, X, y, fold) for fold in folds)  # cut when their turn comes: all at once would hold the panel many times
+    for feature, column in _text_features(model):
+        for text in progress([X[column]], f"{type(feature).__name__}: reading texts", 1):
+            feature.prepare(text)
+    done = list(progress(executor(_fit_and_predict, tasks), "folds", len(folds)))
+    signal = pd.concat([part for part, _ in done]).rename("signal")
+    return OutOfSample(signal, tuple(fit for _, fit in done), is_probability=_is_classifier(model))
+
+
+def _task(model: BaseEstimator, X: pd.DataFrame, y: pd.Series, fold: Fold) -> _Task:
+    """Cut a fold's rows out of the panel."""
+    train, test = _rows(X.index, fold.train_start, fold.train_end), _rows(X.index, fold.test_start, fold.test_end)
+    X_train, y_train = X.iloc[train], y.iloc[train]
+    labelled = y_train.notna().to_numpy()
+    if not labelled.any():
+        raise StrategyError(
+            f"no row from {fold.train_start.date()} to {fold.train_end.date()} has a label: the target gives NaN throughout"
+        )
+    return _Task(model, fold, X_train[labelled], y_train[labelled], X.iloc[test])
+
+
+def _rows(index: pd.Index, start: pd.Timestamp, end: pd.Timestamp) -> slice:
+    """Return the rows of a sorted (time, symbol) index from start to end, both included."""
+    times = index.get_level_values(0)
+    return slice(int(times.searchsorted(start, side="left")), int(times.searchsorted(end, side="right")))
+
+
+def _fit_and_predict(task: _Task) -> tuple[pd.Series, FoldFit]:
+    """Fit a fresh clone on a fold's training rows and predict its test rows, on one thread."""
+    with one_thread():
+        classifier = _is_classifier(task.model)
+        model = clone(task.model).fit(task.X_train, task.y_train.astype(int) if classifier else task.y_train)
+        values = model.predict_proba(task.X_test) @ model.classes_ if classifier else model.predict(task.X_test)
+    last = task.X_train.index.get_level_values(0).max()
+    parts = dict(_fitted_parts("model", model))
+    fit_end = {name: part.fit_end_ for name, part in parts.items() if getattr(part, "fit_end_", None) is not None}
+    learned = {name: part.describe_learned() for name, part in parts.items() if hasattr(part, "describe_learned")}
+    fit = FoldFit(task.fold, len(task.X_train), len(task.X_test), {"model": last, **fit_end}, _importance(model), learned)
+    return pd.Series(np.asarray(values, dtype=float), index=task.X_test.index), fit
+
+
+def _fitted_parts(name: str, part: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every fitted estimator inside a model, named by its step; a ColumnTransformer keeps its fitted ones apart."""
+    yield name, part
+    if isinstance(part, Pipeline):
+        inside = part.steps
+    elif isinstance(part, ColumnTransformer):
+        inside = [(step, fitted) for step, fitted, _ in part.transformers_]
+    else:
+        return
+    for step, fitted in inside:
+        if isinstance(fitted, BaseEstimator):
+            yield from _fitted_parts(f"{name}.{step}", fitted)
+
+
+def _importance(model: BaseEstimator) -> dict[str, float]:
+    """Return each feature's share of what the final estimator relies on (gain, or absolute standardised coefficient)."""
+    final = model
+    while isinstance(final, Pipeline):
+        final = final.steps[-1][1]
+    weight = getattr(final, "feature_importances_", None)
+    if weight is None and (coefficients := getattr(final, "coef_", None)) is not None:
+        weight = np.abs(np.atleast_2d(coefficients)).mean(axis=0)
+    names = getattr(final, "feature_names_in_", getattr(final, "feature_name_", None))
+    if weight is None or names is None or not np.sum(weight) > 0:
+        return {}
+    return {str(name): float(share) for name, share in zip(names, np.asarray(weight, float) / np.sum(weight), strict=True)}
+
+
+def _text_features(model: BaseEstimator) -> Iterator[tuple[Any, Any]]:
+    """Yield the learners that can compute something ahead, with the name of the column that they read."""
+    for part in (model, *_parameters(model).values()):
+        if isinstance(part, ColumnTransformer):
+            yield from ((feature, column) for _, feature, column in part.transformers if hasattr(feature, "prepare"))
+
+
+def _parameters(model: BaseEstimator) -> Mapping[str, object]:
+    parameters: Mapping[str, object] = model.get_params(deep=True)
+    return parameters
+
+
+def _is_classifier(model: BaseEstimator) -> bool:
+    """Return True if the model gives probabilities of classes."""
+    return hasattr(type(model), "predict_proba") and hasattr(model, "predict_proba")
+
+
+def fit_ends(fits: Sequence[FoldFit]) -> list[Json]:
+    """Return, for each fold, when everything that learned in it stopped learning, as JSON."""
+    return [{name: end.isoformat() for name, end in sorted(fit.fit_end.items())} for fit in fits]
