@@ -23,10 +23,10 @@ class Dropped:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """Bars and news of one market. `hashes` maps each file read (or `bars`, `news`) to its sha256.
+    """Bars and news of one market. `hashes` maps each file read (or `bars`, `news`, `settings`) to its sha256.
 
     benchmark: the symbol to compare with, or None for an equal weight of all names.
-    sessions_per_year: annualisation, counted on the calendar.
+    sessions_per_year: bars in a year, for annualisation, counted on the calendar (252 for daily bars of XNYS).
     notes: what a reader of the report must know: licence, source, survivors, ...
     """
 

@@ -181,15 +181,16 @@ def news_novelty(news: pd.Series, window: int) -> pd.Series:
     documents = Documents.of(news)
     if news.index.nlevels != 2:
         raise DataError(f"news_novelty: the rows must be (time, symbol), not {list(news.index.names)}: use the column made by known_news()")
-    time, symbol = (pd.factorize(news.index.get_level_values(level), sort=True)[0] for level in (0, 1))
-    row, word = _words_by_row(documents)
-    order = np.lexsort((time[row], word, symbol[row]))
-    row, word = row[order], word[order]
-    novel = np.ones(len(row))
-    same = (symbol[row[1:]] == symbol[row[:-1]]) & (word[1:] == word[:-1])
-    novel[1:] = ~(same & (time[row[1:]] - time[row[:-1]] <= window))
-    total = np.bincount(row, minlength=documents.n_rows)
-    share = np.bincount(row, novel, minlength=documents.n_rows) / np.where(total > 0, total, 1)
+    (time, times), (symbol, symbols) = (pd.factorize(news.index.get_level_values(level), sort=True) for level in (0, 1))
+    row, word, n_words = _words_by_row(documents)
+    seen = np.sort((symbol[row] * n_words + word) * len(times) + time[row])  # one number for (symbol, word, time), in this order
+    seen = seen[np.diff(seen, prepend=-1) > 0]  # a word counts once a row
+    pair, at = np.divmod(seen, max(len(times), 1))
+    novel = np.ones(len(seen))
+    novel[1:] = (pair[1:] != pair[:-1]) | (np.diff(at) > window)
+    cell, own = pair // n_words * len(times) + at, symbol * len(times) + time
+    total = np.bincount(cell, minlength=len(symbols) * len(times))[own]
+    share = np.bincount(cell, novel, minlength=len(symbols) * len(times))[own] / np.where(total > 0, total, 1)
     return pd.Series(np.where((total > 0) & (time >= window), share, np.nan), index=news.index, name="news_novelty")
 
 
@@ -268,16 +269,15 @@ def _wilder(change: pd.DataFrame, window: int) -> pd.DataFrame:
     return seeded.ewm(alpha=1.0 / window, adjust=False).mean()
 
 
-def _words_by_row(documents: Documents) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the distinct pairs (row, word) as two arrays; each distinct text is split once."""
-    words = pd.Series(documents.texts, dtype="str").str.casefold().str.findall(WORD).explode().dropna()
+def _words_by_row(documents: Documents) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+    """Return the row and the word of each word of each document, and the number of distinct words (at least 1)."""
+    words = pd.Series(documents.texts, dtype="str").str.casefold().str.findall(WORD).explode().dropna()  # each distinct text once
     code, distinct = pd.factorize(words.to_numpy(dtype=object))
     n_words = np.bincount(words.index.to_numpy(), minlength=len(documents.texts))
-    first = (np.cumsum(n_words) - n_words)[documents.text]
     n_views = n_words[documents.text]
+    first = np.repeat((np.cumsum(n_words) - n_words)[documents.text], n_views)
     within = np.arange(n_views.sum()) - np.repeat(np.cumsum(n_views) - n_views, n_views)
-    pair = np.unique(np.repeat(documents.row, n_views) * max(len(distinct), 1) + code[np.repeat(first, n_views) + within])
-    return pair // max(len(distinct), 1), pair % max(len(distinct), 1)
+    return np.repeat(documents.row, n_views), code[first + within], max(len(distinct), 1)
 
 
 def _check_bars(name: str, value: int, *, least: int) -> None:

@@ -102,7 +102,7 @@ def drawdowns(returns: pd.Series) -> pd.DataFrame:
 def monthly_returns(returns: pd.Series) -> pd.Series:
     """Return the compounded return of each month (UTC) with a session, indexed by monthly Period."""
     months = pd.DatetimeIndex(returns.index).tz_localize(None).to_period("M")
-    return (1.0 + returns).groupby(months).prod(min_count=1) - 1.0
+    return (1.0 + returns).groupby(months).prod(skipna=False) - 1.0
 
 
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def monthly_table(returns: pd.Series) -> pd.DataFrame:
     period = pd.PeriodIndex(months.index)
     table = pd.DataFrame({"year": period.year, "month": period.month, "return": months.to_numpy()})
     wide = table.pivot(index="year", columns="month", values="return").reindex(columns=range(1, 13))
-    return wide.assign(year=(1.0 + wide).prod(axis=1) - 1.0)
+    return wide.assign(year=(1.0 + returns).groupby(pd.DatetimeIndex(returns.index).year).prod(skipna=False) - 1.0)
 
 
 def rolling_sharpe(returns: pd.Series, window: int, *, periods: float = 252) -> pd.Series:
@@ -177,13 +177,13 @@ def newey_west_t(series: pd.Series, lag: int) -> float:
 
 
 def judged(signal: pd.Series, target: pd.Series) -> pd.DataFrame:
-    """Return the rows on which a direction can be judged: the target known, the signal known and not 0."""
+    """Return the rows on which a direction can be judged: signal and target known, and neither of them 0."""
     both = pd.DataFrame({"signal": signal, "target": target}).dropna()
-    return both[both["signal"] != 0]
+    return both[(both["signal"] != 0) & (both["target"] != 0)]
 
 
 def hit_rate(signal: pd.Series, target: pd.Series) -> float:
-    """Return the share of judged rows on which signal and target have the same sign; a target of 0 is a miss."""
+    """Return the share of judged rows on which signal and target have the same sign."""
     rows = judged(signal, target)
     return float(np.mean(np.sign(rows["signal"].to_numpy()) == np.sign(rows["target"].to_numpy()))) if len(rows) else math.nan
 

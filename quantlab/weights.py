@@ -39,12 +39,11 @@ def long_short(signal: pd.Series, bars: Bars, *, quantile: float = 0.2, gross: f
     _check_bars("long_short: hold", hold, least=1)
     values = _table(signal, bars)
     n_names = np.sum(~np.isnan(values), axis=1, keepdims=True)
-    # 1e-9: 0.29 * 100 is 28.999999999999996
-    n_side = np.minimum(np.maximum(np.floor(n_names * quantile + 1e-9), 1), n_names // 2)
+    n_side = np.maximum(np.floor(n_names * quantile + 1e-9), 1)  # 1e-9: 0.29 * 100 is 28.999999999999996
     place = _places(values)
     bought, sold = place < n_side, (place >= n_names - n_side) & (place < n_names)
-    side = (bought.astype(np.float64) - sold) * _differs(values)
-    return _held(side * (gross / 2) / np.maximum(n_side, 1), hold, bars)
+    side = (bought.astype(np.float64) - sold) * _differs(values)  # also empty for fewer than two names: one ties with itself
+    return _held(side * (gross / 2) / n_side, hold, bars)
 
 
 def top_k(signal: pd.Series, bars: Bars, *, k: int, gross: float = 1.0, hold: int = 1) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def test_copies_of_a_row_prove_nothing_more() -> None:
 def test_one_session_or_equal_labels_tell_nothing() -> None:
     """Without a spread over at least two sessions there is no t-statistic, and no position."""
     everyone = np.ones(3, dtype=bool)
-    assert _t_statistic(np.array([0.1, 0.2, -0.3]), everyone, np.zeros(3, dtype=int), 0) == 0
+    assert _t_statistic(np.array([-0.7, 0.3, 0.2, 0.2]), np.ones(4, dtype=bool), np.zeros(4, dtype=int), 0) == 0
     assert _t_statistic(np.full(3, 0.1), everyone, np.arange(3), 0) == 0
 
 

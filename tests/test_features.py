@@ -374,6 +374,12 @@ def test_news_novelty_equals_the_obvious_loop() -> None:
     assert F.news_novelty(news, 3).to_numpy() == pytest.approx(expected, nan_ok=True)
 
 
+def test_news_novelty_of_rows_that_are_in_part_missing() -> None:
+    """Rows that were dropped are without news; the others find their own numbers."""
+    news = three_days_of_news()
+    assert F.news_novelty(news.drop(news.index[0]), 1).tolist() == pytest.approx([np.nan, 1, 1, np.nan, np.nan, 1, np.nan], nan_ok=True)
+
+
 def test_news_features_of_no_news_at_all() -> None:
     """No document, no novelty."""
     news = known_news(News.none(), flat_bars(table(A=[1, 2])))

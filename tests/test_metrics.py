@@ -146,6 +146,9 @@ def test_monthly_table() -> None:
     assert table.loc[2020, "year"] == pytest.approx(-0.25)
     assert math.isnan(table.loc[2020, 2])
     assert list(table.columns) == [*range(1, 13), "year"]
+    unknown = metrics.monthly_table(pd.Series([0.1, math.nan, 0.5, -0.5], index=index))
+    assert math.isnan(unknown.loc[2019, 12])
+    assert math.isnan(unknown.loc[2019, "year"])
 
 
 def test_rolling_sharpe_is_the_sharpe_of_each_window(published: pd.Series) -> None:
@@ -153,7 +156,7 @@ def test_rolling_sharpe_is_the_sharpe_of_each_window(published: pd.Series) -> No
     rolling = metrics.rolling_sharpe(published, 60)
     assert rolling.iloc[-1] == pytest.approx(metrics.sharpe(published.iloc[-60:]))
     assert rolling.iloc[:59].isna().all()
-    assert metrics.rolling_sharpe(series(0.0, 0.0, 0.0), 2).isna().all()
+    assert metrics.rolling_sharpe(series(0.3, 0.1, 0.1, 0.1), 2).iloc[2:].isna().all()
 
 
 def test_alpha_beta() -> None:
@@ -223,11 +226,11 @@ def test_overlapping_labels_fool_the_naive_test() -> None:
 
 
 def test_hit_rate_and_base_rate() -> None:
-    """A zero signal and an unknown target are not judged; a target that did not move is a miss."""
+    """A zero signal, and a target that is unknown or 0, are not judged."""
     signal = rows([1, -1, 1, 0, 1, 1])
     target = rows([0.1, -0.2, -0.1, 0.3, math.nan, 0.0])
-    assert metrics.hit_rate(signal, target) == pytest.approx(2 / 4)
-    assert metrics.base_rate(metrics.judged(signal, target)["target"]) == pytest.approx(2 / 4)
+    assert metrics.hit_rate(signal, target) == pytest.approx(2 / 3)
+    assert metrics.base_rate(metrics.judged(signal, target)["target"]) == pytest.approx(2 / 3)
     assert metrics.base_rate(series(1, 2, 3, -1)) == 0.75
     assert math.isnan(metrics.hit_rate(rows([0.0]), rows([1.0])))
     assert math.isnan(metrics.base_rate(series()))
@@ -239,7 +242,7 @@ def test_classifier_vector() -> None:
     rose = series(1, 1, 0, 1, 0, 1, 0, 0, 0, 0)
     assert metrics.brier(probability, rose) == pytest.approx(0.1625)
     assert metrics.auc(probability, rose) == pytest.approx(0.875)
-    assert metrics.mcc(2 * probability - 1, rose) == pytest.approx(0.408248, abs=1e-6)
+    assert metrics.mcc(2 * probability - 1, 2 * rose - 1) == pytest.approx(0.408248, abs=1e-6)
 
 
 def test_auc_counts_ties_half_and_needs_both_classes() -> None:

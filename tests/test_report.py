@@ -453,6 +453,13 @@ def test_figures_work_in_a_notebook(result: BacktestResult) -> None:
         assert "color" not in json.dumps([trace.to_plotly_json() for trace in figure.data])
 
 
+def test_benchmark_of_the_same_name_is_still_drawn(result: BacktestResult) -> None:
+    """A strategy named like its benchmark has both lines in its figure."""
+    drawn = figures.equity(replace(result, benchmark_name=result.strategy)).data
+    assert len(drawn) == 2
+    assert list(drawn[0].y) != list(drawn[1].y)
+
+
 def test_importance_is_averaged_over_folds(result: BacktestResult) -> None:
     """A feature that one fold lacks counts as 0 there; a fold without any importance does not count."""
     fits = [

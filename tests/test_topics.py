@@ -238,9 +238,9 @@ print(hashlib.sha256(features.tobytes()).hexdigest(), "gensim" in sys.modules)
 def test_another_process_finds_the_same_bytes_and_the_cache_spares_gensim(tmp_path: Path) -> None:
     """Whatever the hash seed or the number of threads, the bytes are the same; on a hit gensim is not even imported."""
     expected = hashlib.sha256(fitted().transform(TEST).tobytes()).hexdigest()
-    for hash_seed, threads, folder, learns in (("1", "1", "x", True), ("2", "2", "y", True), ("3", "2", "y", False)):
+    for hash_seed, threads, learns in (("1", "1", True), ("2", "2", False)):
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(tmp_path / folder)],
+            [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(tmp_path)],
             env={"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "TZ": "Asia/Tokyo"},
             capture_output=True, text=True, check=True,
         )  # fmt: skip

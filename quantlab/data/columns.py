@@ -33,6 +33,8 @@ def texts(table: Table, name: str, findings: Findings) -> pd.Series:
     column = table.frame[name]
     if name == "id" and pd.api.types.infer_dtype(column, skipna=True) == "integer":
         return column.astype("str").where(column.notna(), "")
+    if column.isna().all():  # an empty column has no kind
+        return pd.Series("", index=column.index, dtype="str")
     if not isinstance(column.dtype, pd.StringDtype):
         kind = pd.api.types.infer_dtype(column, skipna=True)
         fix = "read it as text (dtype=str, keep_default_na=False): 000001, NA and TRUE are names"

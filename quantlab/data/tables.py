@@ -118,6 +118,8 @@ def as_plain(column: pd.Series) -> pd.Series:
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return as_plain(column.astype(column.dtype.categories.dtype))
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return as_plain(column.array.__arrow_array__().to_pandas().set_axis(column.index))
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return _iso(column.dt.tz_convert(None)) + np.where(column.isna(), "", "Z")
     if pd.api.types.is_datetime64_dtype(column.dtype):

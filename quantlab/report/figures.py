@@ -69,10 +69,10 @@ def figures(result: BacktestResult) -> dict[str, go.Figure]:
 def equity(result: BacktestResult) -> go.Figure:
     """Return what 1 became, net of costs, against the benchmark."""
     portfolio = result.portfolio
-    lines = {result.strategy: portfolio.equity / portfolio.cash, result.benchmark_name: (1.0 + result.benchmark).cumprod()}
+    own, other = portfolio.equity / portfolio.cash, (1.0 + result.benchmark).cumprod()
     figure = _figure(y="growth of 1", y_format=".2f")
-    for number, (name, line) in enumerate(lines.items()):
-        figure.add_scatter(x=_days(line), y=_numbers(line), name=label(name), line={"width": 2 if number == 0 else 1.3})
+    figure.add_scatter(x=_days(own), y=_numbers(own), name=label(result.strategy), line={"width": 2})
+    figure.add_scatter(x=_days(other), y=_numbers(other), name=label(result.benchmark_name), line={"width": 1.3})
     return figure.update_layout(showlegend=True)
 
 

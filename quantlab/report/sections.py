@@ -29,7 +29,7 @@ CONVENTIONS = (
     "with a lag of the target's horizon.",
     "Sharpe interval: circular block bootstrap (Politis and Romano 1992), blocks of n^(1/3) sessions, 95%, percentiles.",
     "PSR and DSR: Bailey and Lopez de Prado (2012, 2014), with population skewness and kurtosis that is not in excess of 3.",
-    "A direction is judged where the target is known and the signal is not 0; a target of exactly 0 counts as a miss.",
+    "A direction is judged where signal and target are known and neither is exactly 0.",
 )
 
 

