@@ -98,7 +98,8 @@ def main() -> None:
         ways.get(given.only, lambda: None)()
         return
     n_pairs = check(news, bars, given.lookback)
-    print(f"{given.symbols} symbols x {given.times} sessions, {given.documents:,} documents, lookback {given.lookback}: {n_pairs:,} equal pairs")
+    print(f"{given.times} sessions x {given.symbols} symbols, {given.documents:,} documents, lookback {given.lookback}")
+    print(f"the same {n_pairs:,} (row, document) pairs")
     print(table(interleaved(ways, rounds=given.rounds), reference="known_news", peak_bytes=peak_bytes))
     print(f"peak: of a fresh process that makes the {INPUTS} ({peak_bytes[INPUTS] / 2**20:,.0f} MiB) and joins them once")
 

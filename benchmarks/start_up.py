@@ -28,8 +28,9 @@ def main() -> None:
     loaded = set(fresh(sys.executable, "-c", "from quantlab import *; import sys; print(*sys.modules)").stdout.split())
     assert not loaded & HEAVY, f"the public names load {sorted(loaded & HEAVY)}"
 
-    ways = {code: partial(fresh, sys.executable, "-c", code) for code in IMPORTS}
-    print(table(interleaved({"quantlab --help": partial(fresh, command, "--help"), **ways}, rounds=given.rounds), reference="import pandas"))
+    imports = {code: partial(fresh, sys.executable, "-c", code) for code in IMPORTS}
+    seconds = interleaved({"quantlab --help": partial(fresh, command, "--help"), **imports}, rounds=given.rounds)
+    print(table(seconds, reference="import pandas"))
 
 
 if __name__ == "__main__":

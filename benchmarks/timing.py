@@ -60,8 +60,8 @@ def table(seconds: Mapping[str, Sequence[float]], *, reference: str, peak_bytes:
     lines = [f"{'':{width}}  {'median':>9}  {'from - to':>17}  {'ratio':>6}  {'from - to':>13}" + ("  peak" if peak_bytes else "")]
     for name, own in seconds.items():
         ratios = [mine / other for mine, other in zip(own, seconds[reference], strict=True)]
-        span, ratio_span = f"{min(own):.3f} - {max(own):.3f}", f"{min(ratios):.2f} - {max(ratios):.2f}"
+        span, ratio_span = f"{min(own):.3f} - {max(own):.3f}", f"{min(ratios):.3f} - {max(ratios):.3f}"
         peak = f"  {peak_bytes[name] / 2**20:,.0f} MiB" if peak_bytes else ""
-        lines.append(f"{name:{width}}  {median(own):7.3f} s  {span:>15} s  {median(ratios):6.2f}  {ratio_span:>13}{peak}")
+        lines.append(f"{name:{width}}  {median(own):7.3f} s  {span:>15} s  {median(ratios):6.3f}  {ratio_span:>13}{peak}")
     rounds = len(seconds[reference])
     return "\n".join([*lines, f"{rounds} alternating rounds; ratio: median over rounds of the time as a multiple of {reference!r}"])

@@ -29,7 +29,7 @@ def measured(strategy: str, rounds: int) -> str:
             for kind in runs:
                 runs[kind].append(backtest(strategy, Path(folder)))
     reports = {run.stdout for finished in runs.values() for run in finished}
-    assert len(reports) == 1, f"{strategy}: {2 * rounds} runs printed {len(reports)} different reports"
+    assert len(reports) == 1, f"{strategy}: {2 * rounds} runs printed {len(reports)} different reports; was the code edited meanwhile?"
     seconds = {kind: [run.seconds for run in finished] for kind, finished in runs.items()}
     peak_bytes = {kind: max(run.peak_bytes for run in finished) for kind, finished in runs.items()}
     return f"{strategy}: {2 * rounds} runs, one and the same report\n{table(seconds, reference='cold', peak_bytes=peak_bytes)}"

@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from quantlab.bars import TIME_UNIT, Bars
-from quantlab.errors import DataError
+from quantlab.errors import DataError, UsageError
 
 MARKET = "*"
 COLUMNS = ("available_at", "symbol", "text", "source", "id")
@@ -79,12 +79,13 @@ def known_news(news: News, bars: Bars, *, lookback: int = 1, delay: pd.Timedelta
     The index is the full product of the bars' times and symbols, sorted; a row without news holds an empty list.
     `lookback` is in bars, >= 1. `delay` (>= 0, default none) is added to `available_at`, on top of the data set's own.
     Known at t means `available_at + delay` strictly before the close of t; age is the close of t less `available_at`.
+    Raises UsageError for a lookback or a delay that cannot be.
     """
     if not isinstance(lookback, int) or lookback < 1:
-        raise DataError(f"known_news: lookback must be a whole number of bars >= 1, not {lookback!r}")
+        raise UsageError(f"known_news: lookback must be a whole number of bars >= 1, not {lookback!r}")
     delay = pd.Timedelta(0) if delay is None else delay
     if delay < pd.Timedelta(0):
-        raise DataError(f"known_news: a negative delay ({delay}) would read tomorrow's paper")
+        raise UsageError(f"known_news: a negative delay ({delay}) would read tomorrow's paper")
     table = news.table
     usable_at = pd.DatetimeIndex(table["available_at"] + delay).as_unit(TIME_UNIT)
     first = bars.times.searchsorted(usable_at, side="right")  # the first close strictly after: known means strictly before

@@ -28,6 +28,6 @@ strategy = Strategy(
     target=ForwardReturn(horizon=5, kind="market_neutral"),
     model=with_text(ridge_regressor(), Sentiment(half_life_hours=24)),
     weights=partial(long_short, quantile=0.2, hold=5),
-    folds=WalkForward(train=252, test=63),
+    folds=WalkForward(train=504, test=63, min_train=252),
     costs=Costs(fee_bps=1.0, slippage_bps=5.0),
 )

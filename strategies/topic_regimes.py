@@ -20,8 +20,8 @@ strategy = Strategy(
     name="topic_regimes",
     features=features,
     target=ForwardReturn(horizon=5, kind="market_neutral"),
-    model=with_text(ClusterRule(n_clusters=12), LdaTopics(n_topics=8), Sentiment()),
+    model=with_text(ClusterRule(n_clusters=12), LdaTopics(n_topics=20), Sentiment()),
     weights=partial(cluster_rule, hold=5),
-    folds=WalkForward(train=252, test=63),
+    folds=WalkForward(train=504, test=63, min_train=252),
     costs=Costs(fee_bps=1.0, slippage_bps=5.0),
 )

@@ -288,6 +288,13 @@ def test_market_beta_of_a_name_that_doubles_the_market() -> None:
     assert F.market_beta(close, 3, frozen).isna().to_numpy().tolist() == [[True] * 2] * 3 + [[False] * 2] + [[True] * 2] * 2
 
 
+def test_market_beta_of_a_market_without_variance_is_missing() -> None:
+    """A market that grows eightfold in every bar explains nothing; the rounding left in the covariance is not divided by zero."""
+    close = random_bars(0).close
+    steady = pd.Series(8.0 ** np.arange(N_TIMES), index=close.index)
+    assert F.market_beta(close, 3, steady).isna().all(axis=None)
+
+
 def test_market_beta_equals_a_regression_in_each_window() -> None:
     """Against numpy's least squares on the returns with halts as flat bars; the delisted are not part of the market."""
     close = random_bars(2).close

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantlab.bars import Bars
-from quantlab.errors import DataError
+from quantlab.errors import DataError, UsageError
 from quantlab.news import MARKET, Documents, News, known_news
 
 THREE_DAYS = flat_bars({"A": [1, 1, 1], "B": [2, 2, 2]})  # closes at 21:00 on 1, 2 and 3 January 2024
@@ -45,7 +45,7 @@ def test_delay_postpones_what_is_known() -> None:
 
 def test_a_negative_delay_is_refused() -> None:
     """Reading tomorrow's paper is an error."""
-    with pytest.raises(DataError, match="negative delay"):
+    with pytest.raises(UsageError, match="negative delay"):
         known_news(news_of(("2024-01-02T20:00:00Z", "A", "x")), THREE_DAYS, delay=pd.Timedelta("-1min"))
 
 
@@ -58,7 +58,7 @@ def test_lookback_keeps_a_document_in_view_for_that_many_bars() -> None:
 @pytest.mark.parametrize("lookback", [0, -1, 1.5])
 def test_lookback_must_be_a_positive_whole_number(lookback: float) -> None:
     """A lookback of no bars would know nothing."""
-    with pytest.raises(DataError, match="lookback"):
+    with pytest.raises(UsageError, match="lookback"):
         known_news(News.none(), THREE_DAYS, lookback=lookback)  # type: ignore[arg-type]  # the point of the test
 
 

