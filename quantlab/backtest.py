@@ -49,7 +49,7 @@ def backtest(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Backtest a strategy file walk-forward and write an honest report."""
-    del debug  # main() reads it: it must be known even where parsing fails
+    del debug  # entry.answer reads it: it must be known even where parsing fails
     from quantlab.cache import Cache
     from quantlab.data import read_dataset
     from quantlab.executor import processes
@@ -140,8 +140,8 @@ def summary(result: BacktestResult, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    from quantlab.cli import main
+    from quantlab.entry import answer
 
     alone = typer.Typer(add_completion=False)
     alone.command()(backtest)
-    sys.exit(main(command=alone, program="python -m quantlab.backtest"))
+    sys.exit(answer(alone, sys.argv[1:], "python -m quantlab.backtest"))

@@ -1,9 +1,8 @@
-"""The `quantlab` command. Errors become one message and an exit code here, and nowhere else."""
+"""The `quantlab` command: backtest, data, cache."""
 
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from quantlab.backtest import backtest, default_cache
-from quantlab.errors import QuantlabError
+from quantlab.entry import answer
 
 app = typer.Typer(
     name="quantlab",
@@ -70,29 +69,9 @@ def clear(cache: Folder = None) -> None:
     print(f"{store.folder}: {store.clear()} entries removed")
 
 
-def main(arguments: Sequence[str] | None = None, *, command: typer.Typer = app, program: str = "quantlab") -> int:
-    """Run the command line and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 a leak, 5 storage."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
-    try:
-        typer.main.get_command(command).main([part for part in arguments if part != "--debug"], prog_name=program)
-    except SystemExit as finished:
-        return finished.code if isinstance(finished.code, int) else 0
-    except QuantlabError as error:
-        return _fail(str(error), error.exit_code, debug)
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing half-written is left", 130, debug)
-    except Exception as error:
-        return _fail(f"unexpected {type(error).__name__}: {error} (a bug of quantlab: run again with --debug and report it)", 1, debug)
-    return 0
-
-
-def _fail(message: str, exit_code: int, debug: bool) -> int:
-    """Print an error to stderr, with its traceback if asked for."""
-    if debug:
-        traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
-    return exit_code
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return answer(app, list(sys.argv[1:] if arguments is None else arguments), "quantlab")
 
 
 if __name__ == "__main__":

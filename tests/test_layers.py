@@ -30,7 +30,7 @@ VERBS = {
     "audit",
 }
 ASSEMBLY = {"strategy", "run"}
-DOORS = {"backtest", "cli", "__main__"}
+DOORS = {"backtest", "cli", "entry", "__main__"}
 FLOORS = [NOUNS, PLUMBING, VERBS, ASSEMBLY, DOORS]
 ALLOWED_AMONG_VERBS = {
     ("report", "metrics"): "a report is made of metrics",

@@ -26,12 +26,22 @@ MUTANTS = {
     "NaN weights hold": ("portfolio.py", "if not np.isfinite(values).all():", "if False:", "test_portfolio.py"),
     "delisted positions kept": ("portfolio.py", ".where(~delisted, 0.0)", "", "test_portfolio.py"),
     "no gap in cross-fitting": ("text/base.py", "gap = horizon + 1", "gap = -1", "test_text_base.py"),
-    "cross-fitting skipped": ("text/base.py", "supervised:\n            return self.transform", "cache:\n            return self.transform", "test_text_base.py"),
+    "cross-fitting skipped": (
+        "text/base.py",
+        "supervised:\n            return self.transform",
+        "cache:\n            return self.transform",
+        "test_text_base.py",
+    ),
     "cache key without documents": ("text/base.py", "self._identity(), documents.fingerprint(),", "self._identity(),", "test_text_base.py"),
     "cache not verified": ("cache.py", "if _seal(path, payload) != digest:", "if False:", "test_cache.py"),
     "model not cloned": ("walkforward.py", "model = clone(task.model).fit(", "model = task.model.fit(", "test_walkforward.py"),
-    "training rows after the purge": ("walkforward.py", "fold.train_start, fold.train_end)", "fold.train_start, fold.test_end)", "test_walkforward.py"),
-}  # fmt: skip
+    "training rows after the purge": (
+        "walkforward.py",
+        "fold.train_start, fold.train_end)",
+        "fold.train_start, fold.test_end)",
+        "test_walkforward.py",
+    ),
+}
 
 
 @pytest.mark.slow

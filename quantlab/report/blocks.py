@@ -80,3 +80,14 @@ def table(caption: str, columns: Mapping[str, str], rows: Iterable[Sequence[str]
     kinds = list(columns.values())
     head = [Cell(title, kind) for title, kind in columns.items()]
     return Table(caption, head, [[Cell(text, kind) for text, kind in zip(row, kinds, strict=True)] for row in rows])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run in the list: where its report lies, and its key figures as texts."""
+
+    strategy: str
+    run_id: str
+    link: str
+    verdict: str
+    cells: tuple[str, ...]

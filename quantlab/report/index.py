@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,21 +13,11 @@ from urllib.parse import quote
 from quantlab.cache import write_atomically
 from quantlab.errors import StorageError
 from quantlab.report import wording as say
+from quantlab.report.blocks import Row
 
 LONGEST_NAME = 80  # of a folder; most file systems allow 255 bytes
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)  # what any JSON can do to a reader
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run in the list: where its report lies, and its key figures as texts."""
-
-    strategy: str
-    run_id: str
-    link: str
-    verdict: str
-    cells: tuple[str, ...]
 
 
 def folder_name(name: str) -> str:

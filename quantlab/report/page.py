@@ -20,9 +20,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from quantlab.report import wording as say
-from quantlab.report.blocks import Cell
+from quantlab.report.blocks import Cell, Row
 from quantlab.report.figures import figures, theme
-from quantlab.report.index import Row
 from quantlab.report.sections import headline, sections
 from quantlab.result import BacktestResult
 

@@ -190,9 +190,12 @@ def encoder_facts(estimator: TextEncoder) -> dict[str, Json]:
     }
 
 
+_plain = functools.lru_cache(maxsize=2**17)(plain)  # every fit and every block reads the same texts again
+
+
 def _readings(documents: Documents) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
     """Return the distinct texts as the encoder reads them, in order of first use, and which of them each text is."""
-    codes, readings = pd.factorize(np.array([plain(text) for text in documents.texts], dtype=object))
+    codes, readings = pd.factorize(np.array([_plain(text) for text in documents.texts], dtype=object))
     return tuple(readings), codes.astype(np.int64)
 
 
@@ -211,7 +214,7 @@ def _target(y: Floats) -> Floats | None:
 def _by_reading(
     documents: Documents, reading: npt.NDArray[np.int64], target: Floats, half_life_hours: float, n: int
 ) -> tuple[Floats, Floats]:
-    """Return the weight (n,) and the mean target (n, n_targets) of each reading over the rows that show it, its youngest view weighing 1."""
+    """Return the weight (n,) and the mean target (n, n_targets) of each reading over its rows; its youngest view weighs 1."""
     place, age = reading[documents.text], documents.age_hours
     youngest = np.full(n, np.inf)
     np.minimum.at(youngest, place, age)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,13 @@ import numpy.typing as npt
 from quantlab.cache import Arrays
 from quantlab.repro import one_thread, random_generator
 from quantlab.text.frozen import Chunk, FrozenPart, joined
-from quantlab.text.inference import TOKENS_PER_BATCH, Encoder, one_torch_thread, pooled, token_mask
+from quantlab.text.inference import Encoder, attention_penalty, batch_rows, one_torch_thread, pooled, side_by_side, token_mask
 
 if TYPE_CHECKING:
     import torch
 
 Floats = npt.NDArray[np.float64]
+Piece: TypeAlias = tuple[Chunk, int]  # rows from there on
 
 WARM_UP: Final = 0.1  # share of the steps
 WEIGHT_DECAY: Final = 0.01
@@ -81,15 +82,19 @@ def outputs(part: FrozenPart, learned: Arrays, texts: Sequence[str]) -> Floats:
         return np.asarray(projected(part.embeddings(texts), learned["head.weight"].astype(float)) + bias)
     import torch
 
+    top, bfloat16 = _top(part.encoder, part.n_top, learned), part.encoder.bfloat16
+
+    def run(piece: Piece) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
+        chunk, start = piece
+        position = chunk.position[start : start + batch_rows(chunk.states.shape[1])]
+        rows = np.arange(start, start + batch_rows(chunk.states.shape[1])) % len(chunk.position)  # always full: shapes are fixed
+        with torch.inference_mode():
+            return position, _forward(top, *_tensors(chunk, rows), bfloat16=bfloat16)[: len(position)].numpy()
+
+    pieces = ((c, start) for c in part.chunks(texts) for start in range(0, len(c.position), batch_rows(c.states.shape[1])))
     found = np.zeros((len(texts), len(learned["head.bias"])))
-    top = _top(part.encoder, part.n_top, learned)
-    with torch.inference_mode():
-        for chunk in part.chunks(texts):
-            n_rows = TOKENS_PER_BATCH // chunk.states.shape[1]
-            for start in range(0, len(chunk.position), n_rows):
-                position = chunk.position[start : start + n_rows]
-                states, mask = _tensors(chunk, np.arange(start, start + n_rows) % len(chunk.position))  # full: shapes are fixed
-                found[position] = _forward(top, states, mask, bfloat16=part.encoder.bfloat16)[: len(position)].numpy()
+    for position, values in side_by_side(run, pieces):
+        found[position] = values
     return found
 
 
@@ -102,7 +107,6 @@ def projected(values: npt.NDArray[np.floating], weights: Floats) -> Floats:
 def _train(top: torch.nn.ModuleDict, chunks: Sequence[Chunk], examples: Examples, training: Training, *, bfloat16: bool) -> list[float]:
     """Train in place; return the mean loss of each epoch."""
     import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
 
     rng = random_generator(training.seed, "encoder: order of examples")
     target = torch.from_numpy(examples.target).float()
@@ -119,12 +123,11 @@ def _train(top: torch.nn.ModuleDict, chunks: Sequence[Chunk], examples: Examples
             for group in optimizer.param_groups:
                 group["lr"] = training.learning_rate * min(step / warm_up, (n_steps - step + 1) / max(1.0, n_steps - warm_up))
             states, mask = _tensors(chunk, rows)
-            with sdpa_kernel(SDPBackend.MATH):  # the gradient of the fused kernel is four times slower on processors
-                output = _forward(top, states, mask, bfloat16=bfloat16)
-                batch = torch.from_numpy(chunk.position[rows])
-                loss = (weight[batch] * _losses(output, target[batch])).sum() / training.batch_size
-                optimizer.zero_grad()
-                loss.backward()
+            output = _forward(top, states, mask, bfloat16=bfloat16)
+            batch = torch.from_numpy(chunk.position[rows])
+            loss = (weight[batch] * _losses(output, target[batch])).sum() / training.batch_size
+            optimizer.zero_grad()
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
             optimizer.step()
             total += float(loss.detach()) * training.batch_size
@@ -155,18 +158,19 @@ def _forward(top: torch.nn.ModuleDict, states: torch.Tensor, mask: torch.Tensor,
     import torch
 
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        hidden = states  # (n, n_tokens, width)
+        hidden = states if bfloat16 else states.float()  # (n, n_tokens, width)
+        penalty = attention_penalty(mask)
         for layer in top["layers"]:
-            hidden = layer(hidden, mask[:, None, None, :])
+            hidden = layer(hidden, penalty)
     output: torch.Tensor = top["head"](pooled(hidden, mask))
     return output
 
 
 def _tensors(chunk: Chunk, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return states (n, n_tokens, width), float32, and mask (n, n_tokens) of some rows."""
+    """Return states (n, n_tokens, width), bfloat16, and mask (n, n_tokens) of some rows."""
     import torch
 
-    states = torch.from_numpy(chunk.states[rows]).view(torch.bfloat16).float()
+    states = torch.from_numpy(chunk.states[rows]).view(torch.bfloat16)
     return states, token_mask(chunk.n_tokens[rows], states.shape[1])
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
-BUCKETS: Final = (16, 32, 64, 128, 256, 512)  # tokens
-TOKENS_PER_BATCH: Final = 2048
+BUCKETS: Final = (16, 24, 32, 48, 64, 96, 128, 256, 512)  # tokens
+TOKENS_PER_BATCH: Final = 2048  # about
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Encoder:
         buckets = np.asarray(BUCKETS)[np.searchsorted(BUCKETS, lengths)]
         for bucket in np.unique(buckets):
             members = np.flatnonzero(buckets == bucket)
-            n_rows = TOKENS_PER_BATCH // int(bucket)
+            n_rows = batch_rows(int(bucket))
             for start in range(0, len(members), n_rows):
                 position = members[start : start + n_rows]
                 ids = np.full((n_rows, bucket), self.tokenizer.pad_token_id, dtype=np.int64)
@@ -83,10 +83,11 @@ class Encoder:
                 mask = torch.cat([batch.mask, torch.arange(batch.mask.shape[1])[None] < 1])
                 return None, self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:-1]
             hidden = self.model.embeddings(input_ids=batch.ids)  # (n_rows, n_tokens, width)
+            penalty = attention_penalty(batch.mask)
             for number, layer in enumerate(self.layers):
                 if number == len(self.layers) - n_top:
                     below = hidden
-                hidden = layer(hidden, batch.mask[:, None, None, :])
+                hidden = layer(hidden, penalty)
         return below, hidden
 
 
@@ -122,11 +123,24 @@ def side_by_side(function: Callable[[Task], Done], tasks: Iterable[Task]) -> Ite
             yield from (future.result() for future in running)
 
 
+def batch_rows(bucket: int) -> int:
+    """Return how many texts of a bucket make a batch: a multiple of 8 if it can be, so that kernels meet no ragged end."""
+    n_rows = TOKENS_PER_BATCH // bucket
+    return n_rows - n_rows % 8 if n_rows > 8 else n_rows
+
+
 def token_mask(n_tokens: npt.NDArray[np.int64], bucket: int) -> torch.Tensor:
     """Return which tokens of each row are text and not padding, (n_rows, bucket)."""
     import torch
 
     return torch.from_numpy(np.arange(bucket) < n_tokens[:, None])
+
+
+def attention_penalty(mask: torch.Tensor) -> torch.Tensor:
+    """Return what is added to the attention paid to each token, (n_rows, 1, 1, n_tokens): nothing for text, minus infinity for padding."""
+    import torch
+
+    return torch.where(mask, 0.0, -torch.inf)[:, None, None, :]
 
 
 def pooled(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
