@@ -16,7 +16,7 @@ from quantlab.features import panel
 from quantlab.folds import WalkForward
 from quantlab.models import lightgbm_regressor, ridge_regressor, with_text
 from quantlab.news import known_news
-from quantlab.run import run
+from quantlab.run import Settings, run
 from quantlab.strategy import Strategy, load_strategy, with_settings
 from quantlab.synthetic import Market, make_market
 from quantlab.target import ForwardReturn
@@ -54,12 +54,12 @@ def market() -> Market:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "learner",
-    [Sentiment(), LdaTopics(n_topics=20), TextEncoder()],
+    [Sentiment(), LdaTopics(n_topics=20), TextEncoder(max_documents=1500)],
     ids=["sentiment", "topics", "encoder"],
 )
 def test_each_text_learner_alone_finds_the_planted_effect(learner: BaseEstimator, market: Market, tmp_path: Path) -> None:
     """Out of sample, what it says goes with the planted tone; so does the return, less clearly."""
-    result = run(text_alone(with_text(ridge_regressor(), learner)), market.dataset)
+    result = run(text_alone(with_text(ridge_regressor(), learner)), market.dataset, Settings(cache=Cache(tmp_path)))
     planted = market.planted_signal().reindex(result.predicted.signal.index)
     ic, error = ic_and_error(result.predicted.signal, planted)
     assert ic > 3 * error
@@ -69,7 +69,7 @@ def test_each_text_learner_alone_finds_the_planted_effect(learner: BaseEstimator
 
 
 @pytest.mark.slow
-def test_on_a_null_market_the_mean_ic_is_nothing(tmp_path: Path) -> None:
+def test_on_a_null_market_the_mean_ic_is_nothing() -> None:
     """Twenty markets whose news moves nothing: the mean IC of a full model is within two standard errors of 0."""
     model = with_text(lightgbm_regressor(n_estimators=40, min_child_samples=20), LdaTopics(n_topics=5, n_passes=3), Sentiment())
     found = []
@@ -104,6 +104,6 @@ def test_the_flagship_earns_its_ic_from_the_news(market: Market, tmp_path: Path)
     """The whole strategy finds the effect; without it, in the same market, there is nothing to find."""
     settings = ["model.n_topics=10", "model.text_encoder.max_documents=1000"]
     strategy = with_settings(load_strategy(STRATEGIES / "news_momentum.py"), settings)
-    result = run(strategy, market.dataset)
+    result = run(strategy, market.dataset, Settings(cache=Cache(tmp_path)))
     ic, error = ic_and_error(result.predicted.signal, result.target)
     assert ic > 2 * error

@@ -64,7 +64,7 @@ class TextEncoder(TextFeature):
         n_components: int = 16,
         half_life_hours: float = 24.0,
         epochs: int = 1,
-        learning_rate: float = 3e-4,
+        learning_rate: float = 2e-4,
         batch_size: int = 32,
         max_documents: int = 5000,
         n_blocks: int = 3,

@@ -2,8 +2,9 @@
 
 1. The head starts as the ridge regression of the labels on the frozen embeddings, its penalty chosen by generalised cross-validation
    (Golub, Heath & Wahba 1979). Labels are mostly noise here: this start is as good as frozen embeddings get, and training adds to it.
-2. AdamW (Loshchilov & Hutter 2019) then moves the head and the top blocks together: warm-up, linear decay, clipped gradients, no
-   dropout. Huber's loss for numbers, cross-entropy for classes.
+2. AdamW (Loshchilov & Hutter 2019) then moves the head and the top blocks together: warm-up, clipped gradients, no dropout. Huber's
+   loss for numbers, cross-entropy for classes. One pass, so that no label is met twice, at a constant rate: on planted tones that
+   explain 4% of a label, this added 0.02 to 0.05 to the ridge's correlation, while decay to zero added nothing (a second pass: 0.04).
 3. One thread, a seeded order of examples: the same examples give the same bits. With two threads the last bits of a gradient vary.
 """
 
@@ -114,14 +115,13 @@ def _train(top: torch.nn.ModuleDict, chunks: Sequence[Chunk], examples: Examples
     parameters = list(top.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
     plans = [_plan(chunks, training.batch_size, rng) for _ in range(training.epochs)]
-    n_steps, step, losses = sum(map(len, plans)), 0, []
-    warm_up = max(1.0, WARM_UP * n_steps)
+    warm_up, step, losses = WARM_UP * sum(map(len, plans)), 0, []
     for plan in plans:
         total = 0.0
         for chunk, rows in plan:
             step += 1
             for group in optimizer.param_groups:
-                group["lr"] = training.learning_rate * min(step / warm_up, (n_steps - step + 1) / max(1.0, n_steps - warm_up))
+                group["lr"] = training.learning_rate * min(1.0, step / warm_up)
             states, mask = _tensors(chunk, rows)
             output = _forward(top, states, mask, bfloat16=bfloat16)
             batch = torch.from_numpy(chunk.position[rows])
