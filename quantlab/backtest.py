@@ -58,9 +58,9 @@ def backtest(
     from quantlab.run import Settings, run
     from quantlab.strategy import load_strategy, with_settings
 
-    log_to_stderr(quiet=quiet)
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
     with ExitStack() as stack:
+        stack.enter_context(log_to_stderr(quiet=quiet))
         kept = stack.enter_context(tempfile.TemporaryDirectory(prefix="quantlab-")) if no_cache else cache or default_cache()
         store = Cache(Path(kept))
         before = _n_entries(store)

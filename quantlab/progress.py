@@ -50,11 +50,15 @@ def peak_memory_bytes() -> int:
     return scale * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def log_to_stderr(*, quiet: bool) -> None:
-    """Send warnings of quantlab to stderr, one line each; errors only if `quiet`."""
+@contextmanager
+def log_to_stderr(*, quiet: bool) -> Iterator[None]:
+    """Send warnings of quantlab to stderr for a while, one line each; errors only if `quiet`."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("quantlab: %(message)s"))
+    handler.setLevel(logging.ERROR if quiet else logging.WARNING)
     logger = logging.getLogger("quantlab")
-    logger.handlers = [handler]
-    logger.setLevel(logging.ERROR if quiet else logging.WARNING)
-    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

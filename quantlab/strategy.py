@@ -130,17 +130,29 @@ def _place(path: Path, error: BaseException) -> str:
     return f"{path}, line {lines[-1]}" if lines else str(path)
 
 
+@dataclass(frozen=True)
+class _Setting:
+    """A value for the part at `path`; `name` is what the user wrote."""
+
+    path: tuple[str, ...]
+    value: object
+    name: str
+
+
 def with_settings(strategy: Strategy, settings: Sequence[str]) -> Strategy:
     """Return the strategy with `NAME=VALUE` settings applied; NAME is a dotted path (`folds.train`, `weights.quantile`, ...).
 
+    Settings of one part are applied together: only what comes out must be valid, whatever their order.
     Raises UsageError for an unknown name, with the nearest known one.
     """
+    parsed = []
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name:
             raise UsageError(f"--set takes NAME=VALUE, not {setting!r}")
-        strategy = _set(strategy, name.strip().split("."), _literal(text.strip()), name)
-    return strategy
+        parsed.append(_Setting(tuple(name.strip().split(".")), _literal(text.strip()), name))
+    changed: Strategy = _changed(strategy, parsed)
+    return changed
 
 
 def _literal(text: str) -> object:
@@ -151,37 +163,53 @@ def _literal(text: str) -> object:
         return text
 
 
-def _set(owner: Any, path: list[str], value: object, name: str) -> Any:
-    """Return a copy of `owner` in which the part at `path` is `value`."""
-    head, rest = path[0], path[1:]
+def _changed(owner: Any, settings: Sequence[_Setting]) -> Any:
+    """Return a copy of `owner` in which the parts that the settings name have their values."""
     if hasattr(owner, "get_params"):
-        return _set_parameter(owner, path, value, name)
+        for setting in settings:
+            owner = _with_parameter(owner, setting)
+        return owner
     if dataclasses.is_dataclass(owner) and not isinstance(owner, type):
-        known = [item.name for item in dataclasses.fields(owner) if item.name != "source_hash"]
-        _must_know(head, known, name)
-        part = _set(getattr(owner, head), rest, value, name) if rest else value
-        return dataclasses.replace(owner, **{head: part})
-    if callable(owner) and not rest:
-        function = owner.func if isinstance(owner, partial) else owner
-        _must_know(head, [p for p in inspect.signature(function).parameters if p not in ("signal", "bars", "news", "weights")], name)
-        return partial(owner, **{head: value})
-    raise UsageError(f"--set {name}: {head!r} is not a setting of a {type(owner).__name__}")
+        return _replaced(owner, settings)
+    function = owner.func if isinstance(owner, partial) else owner
+    for setting in settings:
+        if not callable(owner) or len(setting.path) > 1:
+            raise UsageError(f"--set {setting.name}: {setting.path[0]!r} is not a setting of a {type(owner).__name__}")
+        known = [name for name in inspect.signature(function).parameters if name not in ("signal", "bars", "news", "weights")]
+        _must_know(setting, known)
+    return partial(owner, **{setting.path[0]: setting.value for setting in settings})
 
 
-def _set_parameter(model: Any, path: list[str], value: object, name: str) -> Any:
+def _replaced(owner: Any, settings: Sequence[_Setting]) -> Any:
+    """Return a copy of a dataclass with some fields, or parts of them, replaced."""
+    parts: dict[str, Any] = {}
+    inside: dict[str, list[_Setting]] = {}
+    for setting in settings:
+        _must_know(setting, [item.name for item in dataclasses.fields(owner) if item.name != "source_hash"])
+        head, *rest = setting.path
+        if rest:
+            inside.setdefault(head, []).append(dataclasses.replace(setting, path=tuple(rest)))
+        else:
+            parts[head] = setting.value
+    parts |= {head: _changed(parts.get(head, getattr(owner, head)), those) for head, those in inside.items()}
+    return dataclasses.replace(owner, **parts)
+
+
+def _with_parameter(model: Any, setting: _Setting) -> Any:
     """Set a parameter of a learner; steps may be left out where the rest is unique (`model.n_topics`)."""
     from sklearn.base import clone
 
+    path = list(setting.path)
     known = {parameter: parameter.split("__") for parameter in model.get_params(deep=True)}
-    full = [parameter for parameter, steps in known.items() if _within(path, steps)]
-    exact = [parameter for parameter in full if known[parameter] == path]
-    if not full:
+    meant = [parameter for parameter, steps in known.items() if _within(path, steps)]
+    exact = [parameter for parameter in meant if known[parameter] == path]
+    if not meant:
         leaves = sorted({steps[-1] for steps in known.values()})
-        raise UsageError(f"--set {name}: no learner has a parameter {path[-1]!r}{nearest(path[-1], leaves)}")
-    if len(full) > 1 and not exact:
-        shown = ", ".join(f"{name.split('.')[0]}.{parameter.replace('__', '.')}" for parameter in sorted(full))
-        raise UsageError(f"--set {name} could mean any of {shown}: write it out")
-    return clone(model).set_params(**{(exact or full)[0]: value})
+        raise UsageError(f"--set {setting.name}: no learner has a parameter {path[-1]!r}{nearest(path[-1], leaves)}")
+    if len(meant) > 1 and not exact:
+        shown = ", ".join(f"{setting.name.split('.')[0]}.{parameter.replace('__', '.')}" for parameter in sorted(meant))
+        raise UsageError(f"--set {setting.name} could mean any of {shown}: write it out")
+    return clone(model).set_params(**{(exact or meant)[0]: setting.value})
 
 
 def _within(path: list[str], steps: list[str]) -> bool:
@@ -190,6 +218,7 @@ def _within(path: list[str], steps: list[str]) -> bool:
     return path[-1] == steps[-1] and all(part in rest for part in path)
 
 
-def _must_know(head: str, known: Sequence[str], name: str) -> None:
+def _must_know(setting: _Setting, known: Sequence[str]) -> None:
+    head = setting.path[0]
     if head not in known:
-        raise UsageError(f"--set {name}: unknown name {head!r}{nearest(head, known)}; known: {', '.join(known)}")
+        raise UsageError(f"--set {setting.name}: unknown name {head!r}{nearest(head, known)}; known: {', '.join(known)}")

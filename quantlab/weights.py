@@ -216,9 +216,9 @@ def _net_within(values: Matrix, net: float) -> Matrix:
     """Scale the heavier side of each row down until the two differ by at most `net`."""
     bought, sold = np.maximum(values, 0.0), np.maximum(-values, 0.0)
     long, short = bought.sum(axis=1, keepdims=True), sold.sum(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a side that is empty is not the heavier one
-        keep_long = np.where(long - short > net, (short + net) / long, 1.0)
-        keep_short = np.where(short - long > net, (long + net) / short, 1.0)
+    keep_long, keep_short = np.ones_like(long), np.ones_like(short)
+    np.divide(short + net, long, out=keep_long, where=long - short > net)
+    np.divide(long + net, short, out=keep_short, where=short - long > net)
     return np.asarray(bought * keep_long - sold * keep_short)
 
 

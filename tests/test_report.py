@@ -22,9 +22,10 @@ from fake_result import fake_result
 
 from quantlab import metrics
 from quantlab.errors import StorageError
+from quantlab.folds import Fold
 from quantlab.report import figures, files, folder, index, page, wording, write_report
 from quantlab.report.contract import as_json, contract
-from quantlab.result import BacktestResult, Check, OutOfSample
+from quantlab.result import BacktestResult, Check, FoldFit, OutOfSample
 
 HOSTILE = ('"><img src=x onerror=alert(1)>', "</script><script>alert(1)</script>", "=HYPERLINK(1)", "AAA", "{{ 7*7 }}")
 KEYS = {
@@ -484,3 +485,14 @@ def test_result_is_left_alone(result: BacktestResult, tmp_path: Path) -> None:
         assert getattr(result.portfolio, name).equals(table)
     assert result.weights.equals(weights)
     assert result.predicted.signal.equals(signal)
+
+
+@pytest.mark.parametrize(("cutoff", "said"), [("2019-12-31", None), ("2021-01-02", "50.0%"), ("2030-01-01", "100.0%")])
+def test_a_span_that_a_pretrained_encoder_may_remember_is_marked(cutoff: str, said: str | None) -> None:
+    """The share of the sessions before the knowledge cut-off; nothing where there are none, or no such learner."""
+    sessions = pd.date_range("2021-01-01 21:00", periods=4, freq="D", tz="UTC")
+    fold = Fold(sessions[0], sessions[1], sessions[2], sessions[3])
+    fit = FoldFit(fold, 1, 1, {}, {}, {"encoder": {"knowledge_cutoff": cutoff}, "topics": {"topics": []}})
+    sentence = wording.memory_sentence([fit], sessions)
+    assert (said in sentence) if said and sentence else sentence is None
+    assert wording.memory_sentence([FoldFit(fold, 1, 1, {})], sessions) is None

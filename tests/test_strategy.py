@@ -156,6 +156,13 @@ def test_a_wrong_setting_is_answered_with_the_nearest_name(setting: str, said: s
         with_settings(made(), [setting])
 
 
+def test_settings_of_one_part_are_applied_together() -> None:
+    """A shorter window than the minimum is no mistake if the minimum is set as well, in either order."""
+    strategy = made(folds=WalkForward(train=504, min_train=252))
+    for settings in (["folds.train=90", "folds.min_train=80"], ["folds.min_train=80", "folds.train=90"]):
+        assert with_settings(strategy, settings).folds == WalkForward(train=90, min_train=80)
+
+
 def test_an_ambiguous_setting_must_be_written_out() -> None:
     """Two learners have a half-life."""
     strategy = made(model=with_text(ridge_regressor(), LdaTopics(), Sentiment()))

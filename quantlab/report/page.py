@@ -44,12 +44,7 @@ def render(result: BacktestResult, content: Mapping[str, Any]) -> str:
             title=result.strategy,
             description=result.description,
             run_id=result.run_id,
-            summary=[
-                say.return_sentence(content, result.benchmark_name, result.portfolio.returns.index[0], result.portfolio.returns.index[-1]),
-                say.accuracy_sentence(content),
-                say.luck_sentence(content),
-                say.audit_sentence(content["audit"]["verdict"]),
-            ],
+            summary=_summary(result, content),
             verdict=content["audit"]["verdict"],
             headline=headline(content),
             sections=sections(result, content, plots.keys()),
@@ -61,6 +56,19 @@ def render(result: BacktestResult, content: Mapping[str, Any]) -> str:
             plotly_version=plotly.__version__,
         )
     )
+
+
+def _summary(result: BacktestResult, content: Mapping[str, Any]) -> list[str]:
+    """Return the sentences that a reader who reads nothing else should read."""
+    sessions = result.portfolio.returns.index
+    memory = say.memory_sentence(result.predicted.fits, sessions)
+    return [
+        say.return_sentence(content, result.benchmark_name, sessions[0], sessions[-1]),
+        say.accuracy_sentence(content),
+        say.luck_sentence(content),
+        *([memory] if memory else []),
+        say.audit_sentence(content["audit"]["verdict"]),
+    ]
 
 
 def index_page(rows: Sequence[Row], broken: Sequence[str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 import pandas as pd
 
-from quantlab.result import Json
+from quantlab.result import FoldFit, Json
 
 NONE = "–"  # noqa: RUF001  (an en dash is what typographers set for "none")
 LONGEST = 300  # characters of one cell
@@ -96,12 +96,28 @@ def luck_sentence(figures: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def audit_sentence(verdict: str) -> str:
-    """Say what the leak audit found."""
+    """Say what the audit at the end of the run checked, and what it found."""
     return {
-        "passed": "The audit looked for leaks of the future into the past and found none.",
-        "failed": "The audit found a leak of the future into the past: the figures below cannot be trusted.",
+        "passed": "The audit held: an independent ledger gives the same equity, no training label reached into its test, and every order "
+        "was filled after the close that decided it.",
+        "failed": "The audit failed: see below which check did not hold. The figures cannot be trusted.",
         "skipped": "No audit was made: nothing here says that the future did not leak into the past.",
     }[verdict]
+
+
+def memory_sentence(fits: Sequence[FoldFit], sessions: pd.Index) -> str | None:
+    """Say how much of the evaluated span a pretrained encoder may remember, or None if it has read nothing of it.
+
+    No fold can mend that: its weights were made from texts up to its knowledge cut-off.
+    """
+    facts = [learned for fit in fits[-1:] for learned in fit.learned.values() if isinstance(learned, dict)]
+    cutoffs = sorted(str(learned["knowledge_cutoff"]) for learned in facts if learned.get("knowledge_cutoff"))
+    if not cutoffs:
+        return None
+    known = float((sessions <= pd.Timestamp(cutoffs[-1], tz="UTC") + pd.Timedelta(days=1)).mean())
+    if known == 0:
+        return None
+    return f"{percent(known)} of the sessions lie before {cutoffs[-1]}, up to which the pretrained encoder has read: it may remember them."
 
 
 def _leaf(value: Json) -> str:

@@ -65,9 +65,9 @@ class TextEncoder(TextFeature):
         half_life_hours: float = 24.0,
         epochs: int = 1,
         learning_rate: float = 2e-4,
-        batch_size: int = 32,
-        max_documents: int = 5000,
-        n_blocks: int = 3,
+        batch_size: int = 64,
+        max_documents: int = 2500,
+        n_blocks: int = 2,
         max_tokens: int = 128,
         dtype: str = "auto",
         horizon: int | None = None,
@@ -105,9 +105,9 @@ class TextEncoder(TextFeature):
         return super().fit(X, y)
 
     def describe_learned(self) -> dict[str, Json]:
-        """Return what the report says of a fit: the checkpoint, how many texts there were and were trained on, the loss by epoch."""
+        """Return what the report says of a fit: the encoder's facts, how many texts there were and were trained on, the loss by epoch."""
         found = {name: value.tolist() for name, value in self.learned_.items() if name in ("n_texts", "n_trained_on", "loss")}
-        return {"checkpoint": find_checkpoint(self.checkpoint).name, "tune": self.tune, **found}
+        return {**encoder_facts(self), **found}
 
     def _part(self) -> FrozenPart:
         """Return the frozen part that the parameters ask for, once all of them are found to be in range."""
@@ -230,7 +230,8 @@ def _sample(n: int, size: int, seed: int) -> npt.NDArray[np.bool_]:
         return np.ones(n, dtype=bool)
     offsets = random_generator(seed, "encoder: sample of documents").random(size)
     sampled = np.zeros(n, dtype=bool)
-    sampled[((np.arange(size) + offsets) * n / size).astype(np.int64)] = True
+    edges = np.arange(size + 1) * n // size
+    sampled[edges[:-1] + (offsets * np.diff(edges)).astype(np.int64)] = True
     return sampled
 
 

@@ -122,8 +122,8 @@ def _train(top: torch.nn.ModuleDict, chunks: Sequence[Chunk], examples: Examples
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = training.learning_rate * min(1.0, step / warm_up)
-            states, mask = _tensors(chunk, rows)
-            output = _forward(top, states, mask, bfloat16=bfloat16)
+            full = np.resize(rows, training.batch_size)  # torch keeps its kernels for every shape that it meets: 20 MB a fit
+            output = _forward(top, *_tensors(chunk, full), bfloat16=bfloat16)[: len(rows)]
             batch = torch.from_numpy(chunk.position[rows])
             loss = (weight[batch] * _losses(output, target[batch])).sum() / training.batch_size
             optimizer.zero_grad()
@@ -218,7 +218,8 @@ def ridge(X: Floats, targets: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Return coefficients (n_targets, n_features) and intercepts (n_targets,) of the ridge with the least GCV error."""
     mean, centre = weight @ X / weight.sum(), weight @ targets / weight.sum()
     root = np.sqrt(weight)[:, None]
-    A, B = root * (X - mean), root * (targets - centre)
+    A, B = X - mean, root * (targets - centre)
+    A *= root
     values, vectors = np.linalg.eigh(A.T @ A)
     values, moments = np.clip(values, 0.0, None)[:, None], vectors.T @ (A.T @ B)
     n = weight.sum() ** 2 / (weight**2).sum()  # as many examples of equal weight

@@ -78,10 +78,7 @@ class Encoder:
         below = None
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
             if not self.layered:
-                # transformers drops a mask without padding, which picks another kernel: an empty last row keeps it
-                ids = torch.cat([batch.ids, batch.ids[-1:]])
-                mask = torch.cat([batch.mask, torch.arange(batch.mask.shape[1])[None] < 1])
-                return None, self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state[:-1]
+                return None, self.model(input_ids=batch.ids, attention_mask=batch.mask.long()).last_hidden_state
             hidden = self.model.embeddings(input_ids=batch.ids)  # (n_rows, n_tokens, width)
             penalty = attention_penalty(batch.mask)
             for number, layer in enumerate(self.layers):
