@@ -2,7 +2,8 @@
 
 1. Weights decided at the close of t are traded at the open of t+1 (or its close): one `shift(1)`, in one line.
 2. A bar without trading (halt, no listing) trades nothing: the position is held, valued at its last close.
-3. A delisted position is closed one bar after its last, at the last close less the stated haircut.
+3. A name that has had no bar for `delisted_after` bars counts as delisted, whatever comes later: nobody knew better then. Its position
+   is closed at the last close less the stated haircut, a loss and not a cost.
 4. vectorbt sizes all orders of a bar from the equity at its fill prices, sells before it buys, and shares one cash.
 5. Every order that was filled short of its target is listed.
 """
@@ -32,15 +33,17 @@ def simulate(
     cash: float = 1e6,
     fill: Literal["open", "close"] = "open",
     max_gross: float = 1.0,
+    delisted_after: int = 5,
 ) -> Portfolio:
     """Return what the target weights (n_times, n_symbols), fractions of equity decided at each close, would have earned.
 
-    Raises DataError if the weights are not aligned with the bars or not finite, UsageError if their gross exceeds `max_gross`.
+    Raises DataError if the weights are not aligned with the bars or not finite, UsageError if their gross exceeds `max_gross` or
+    if they lose all there is.
     """
     _check(weights, bars, max_gross)
     if fill not in ("open", "close"):
         raise UsageError(f"fill must be 'open' or 'close', not {fill!r}")
-    delisted = _delisted(bars)
+    delisted = _delisted(bars, delisted_after)
     last_close = bars.close.ffill().fillna(1.0)  # before its first bar a name is never held: any number will do
     price = getattr(bars, fill).where(bars.traded, last_close)
     target = weights.shift(1).where(bars.traded).where(~delisted, 0.0)  # decided at t, traded at t+1; NaN holds
@@ -64,6 +67,7 @@ def simulate(
     )
     orders = _orders(simulated.orders.values, price, delisted)
     equity = pd.Series(simulated.value().to_numpy(), index=bars.times, name="equity")
+    _refuse_ruin(equity)
     return _portfolio(simulated, orders, equity, target=target, price=price, last_close=last_close, cash=cash)
 
 
@@ -117,17 +121,28 @@ def _check(weights: pd.DataFrame, bars: Bars, max_gross: float) -> None:
         raise UsageError(f"{excess}: scale the weights, or raise max_gross")
 
 
-def _delisted(bars: Bars) -> pd.DataFrame:
-    """Return True at the bar after a symbol's last, where the data goes on without it, (n_times, n_symbols)."""
-    position = np.arange(len(bars.times))[:, None]
-    last = bars.last_bar.to_numpy()
-    return pd.DataFrame((position == last + 1) & (last >= 0), index=bars.times, columns=bars.symbols)
+def _delisted(bars: Bars, after: int) -> pd.DataFrame:
+    """Return True at the bar at which a symbol that was listed has been missing for `after` bars, (n_times, n_symbols)."""
+    listed = bars.listed.to_numpy()
+    position = np.arange(len(listed))[:, None]
+    last = np.maximum.accumulate(np.where(listed, position, -1), axis=0)
+    return pd.DataFrame((position == last + after) & (last >= 0) & ~listed, index=bars.times, columns=bars.symbols)
+
+
+def _refuse_ruin(equity: pd.Series) -> None:
+    """Refuse to go on below zero: a return on negative equity means nothing."""
+    if (equity <= 0).any():
+        first = equity.index[int((equity <= 0).to_numpy().argmax())]
+        raise UsageError(
+            f"the portfolio is ruined: its equity is {equity[first]:,.0f} at {first!s}; lower the gross exposure of its weights"
+        )
 
 
 def _orders(records: npt.NDArray[Any], price: pd.DataFrame, delisted: pd.DataFrame) -> pd.DataFrame:
     """Return the filled orders in order of (time, symbol)."""
     bar, name = records["idx"], records["col"]
     quoted = price.to_numpy()[bar, name]
+    gone = delisted.to_numpy()[bar, name]
     orders = pd.DataFrame(
         {
             "time": price.index[bar],
@@ -137,8 +152,8 @@ def _orders(records: npt.NDArray[Any], price: pd.DataFrame, delisted: pd.DataFra
             "size": records["size"],
             "price": records["price"],
             "fee": records["fees"],
-            "slippage": np.abs(records["price"] - quoted) * records["size"],
-            "reason": np.where(delisted.to_numpy()[bar, name], "delisted", "target"),
+            "slippage": np.where(gone, 0.0, np.abs(records["price"] - quoted) * records["size"]),
+            "reason": np.where(gone, "delisted", "target"),
         }
     )
     return orders.sort_values(["time", "symbol"], kind="stable", ignore_index=True)

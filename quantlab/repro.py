@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import platform
 import sys
 import zlib
@@ -56,8 +57,8 @@ def versions() -> dict[str, Json]:
 
 @cache
 def code_hash(*names: str) -> str:
-    """Return a sha256 of the named parts of the package (`text/encoder.py`, ...); of all its Python code if none is named."""
-    paths = [PACKAGE / name for name in names] or sorted(PACKAGE.rglob("*.py"))
+    """Return a sha256 of the named parts of the package (`text/encoder.py`, ...); of all its code and word lists if none is named."""
+    paths = [PACKAGE / name for name in names] or sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.csv")])
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\n" + path.read_bytes())
@@ -67,14 +68,14 @@ def code_hash(*names: str) -> str:
 def described(value: object) -> Json:
     """Return a value as JSON that tells any two different ones apart: estimators and dataclasses with their parameters.
 
-    Functions are named by module and name; what they do is covered by the hash of the strategy's source.
+    Functions are named by module and name, with a hash of their own source.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
         return described(value.item())
     if isinstance(value, partial):
-        return {"function": _name(value.func), "args": described(value.args), **_items(value.keywords)}
+        return {"function": described(value.func), "args": described(value.args), **_items(value.keywords)}
     if isinstance(value, Mapping):
         return _items(value)
     if isinstance(value, np.ndarray):
@@ -89,8 +90,19 @@ def described(value: object) -> Json:
     if is_dataclass(value):
         return {"class": _name(type(value)), **_items({field.name: getattr(value, field.name) for field in fields(value)})}
     if callable(value):
-        return {"function": _name(value)}
+        return {"function": _name(value), "source": _source_hash(value)}
     raise TypeError(f"{value!r} of type {type(value).__name__} cannot be described as JSON: use a number, a string or a dataclass")
+
+
+def _source_hash(function: object) -> str:
+    """Return a hash of what a function does, as far as its own text, code and constants tell."""
+    try:
+        text = inspect.getsource(function)  # type: ignore[arg-type]  # what has no source raises
+    except (OSError, TypeError):
+        text = ""
+    code = getattr(function, "__code__", None)
+    constants = [value for value in getattr(code, "co_consts", ()) if isinstance(value, bool | int | float | str | bytes | None)]
+    return hashlib.sha256(f"{text}\n{getattr(code, 'co_code', b'').hex()}\n{constants!r}".encode()).hexdigest()[:16]
 
 
 def _items(mapping: Mapping[Any, object]) -> dict[str, Json]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from quantlab import cache as store
-from quantlab.audit.ledger import ledger_check, read_orders
+from quantlab.audit.ledger import execution_check, ledger_check, read_orders
 from quantlab.bars import Bars
 from quantlab.cache import Cache
 from quantlab.dataset import Dataset
@@ -115,7 +115,6 @@ def _result(
     """Gather everything that the report says."""
     config, provenance = _config(strategy, settings), _provenance(strategy, dataset, settings, predicted)
     benchmark, name = _benchmark(strategy, dataset, weights.index)
-    bars = dataset.bars.between(weights.index[0], weights.index[-1])
     trained_on = y.index.get_level_values(0) <= predicted.fits[-1].fold.train_end
     return BacktestResult(
         run_id=store.key(config, provenance["inputs"])[:16],
@@ -131,8 +130,8 @@ def _result(
         benchmark_name=name,
         config=config,
         provenance=provenance,
-        dropped_rows={"no label (the symbol does not trade at the next bar)": int(y[trained_on].isna().sum())},
-        audit=_light_audit(strategy, dataset.bars, bars, predicted, portfolio) if settings.audit else None,
+        dropped_rows={"no label in the training rows (not tradable at the next bar, or in a dead zone)": int(y[trained_on].isna().sum())},
+        audit=_light_audit(strategy, dataset.bars, predicted, weights, portfolio) if settings.audit else None,
     )
 
 
@@ -152,6 +151,7 @@ def _config(strategy: Strategy, settings: Settings) -> dict[str, Json]:
 def _provenance(strategy: Strategy, dataset: Dataset, settings: Settings, predicted: OutOfSample) -> dict[str, Json]:
     """Return what determined the result (`inputs`) and where it came from."""
     inputs: dict[str, Json] = {"data": content_hash(dataset), "code": code_hash(), "versions": versions(), "platform": platform_facts()}
+    inputs["encoders"] = _encoders(predicted)
     files: dict[str, Json] = dict(sorted(dataset.hashes.items()))
     return {
         "inputs": inputs,
@@ -160,6 +160,16 @@ def _provenance(strategy: Strategy, dataset: Dataset, settings: Settings, predic
         "seed": settings.seed,
         "threads_per_fit": 1,
         "fit_end": fit_ends(predicted.fits),
+    }
+
+
+def _encoders(predicted: OutOfSample) -> Json:
+    """Return which weights, and which number format, each pretrained encoder had: a path alone does not tell."""
+    learned = predicted.fits[-1].learned.items()
+    return {
+        name: {fact: said[fact] for fact in ("checkpoint_id", "dtype")}
+        for name, said in learned
+        if isinstance(said, dict) and {"checkpoint_id", "dtype"} <= said.keys()
     }
 
 
@@ -185,17 +195,15 @@ def _benchmark(strategy: Strategy, dataset: Dataset, times: pd.Index) -> tuple[p
     return held.rename("benchmark"), symbol or "equal weight, rebalanced daily"
 
 
-def _light_audit(strategy: Strategy, bars: Bars, span: Bars, predicted: OutOfSample, portfolio: Portfolio) -> tuple[Check, ...]:
+def _light_audit(strategy: Strategy, bars: Bars, predicted: OutOfSample, weights: pd.DataFrame, portfolio: Portfolio) -> tuple[Check, ...]:
     """Check what can be proven without a second run."""
     orders = read_orders(io.StringIO(portfolio.orders.to_csv(index=False)))
-    late = portfolio.orders[portfolio.orders["time"] <= portfolio.orders["decided_at"]]
+    span = bars.between(weights.index[0], weights.index[-1])
     return (
         ledger_check(portfolio, orders, span),
+        execution_check(portfolio, weights, span, strategy.costs, strategy.fill),
         _label_check(
             [fit.fold for fit in predicted.fits], [max(fit.fit_end.values()) for fit in predicted.fits], bars, strategy.target.horizon
-        ),
-        Check(
-            "execution", late.empty, f"{len(portfolio.orders)} orders, each filled after the close that decided it ({len(late)} were not)"
         ),
     )
 

@@ -65,12 +65,23 @@ def walk_forward(
     Raises StrategyError if a fold has no row to learn from.
     """
     tasks = (_task(model, X, y, fold) for fold in folds)  # cut when their turn comes: all at once would hold the panel many times
+    if _is_classifier(model):
+        _check_classes(y)
     for feature, column in _text_features(model):
         for text in progress([X[column]], f"{type(feature).__name__}: reading texts", 1):
             feature.prepare(text)
     done = list(progress(executor(_fit_and_predict, tasks), "folds", len(folds)))
     signal = pd.concat([part for part, _ in done]).rename("signal")
-    return OutOfSample(signal, tuple(fit for _, fit in done), is_probability=_is_classifier(model))
+    two_sided = set(y.dropna().unique()) <= {-1.0, 1.0}
+    return OutOfSample(signal, tuple(fit for _, fit in done), is_probability=_is_classifier(model) and two_sided)
+
+
+def _check_classes(y: pd.Series) -> None:
+    """Refuse labels that are no directions: a classifier would take them for names, and the signal P(up) - P(down) means nothing."""
+    odd = sorted(set(y.dropna().unique()) - {-1.0, 0.0, 1.0})
+    if odd:
+        shown = ", ".join(f"{label:g}" for label in odd[:3])
+        raise StrategyError(f"a classifier needs the labels -1, 0 and 1, not {shown}, ...: use target=Direction(...) or a regressor")
 
 
 def _task(model: BaseEstimator, X: pd.DataFrame, y: pd.Series, fold: Fold) -> _Task:

@@ -201,16 +201,19 @@ def test_a_headline_and_a_text_are_one_document():
 
 
 def test_bars_outside_a_dated_listing_are_dropped(tmp_path):
-    """A symbol may be listed twice; an unknown one is an error that names the nearest."""
+    """An unknown symbol is an error that names the nearest; so is one that is listed twice."""
     bars().to_csv(tmp_path / "bars.csv", index=False)
     (tmp_path / "dataset.toml").write_text('name = "x"\ncalendar = "XNYS"\n')
-    (tmp_path / "symbols.csv").write_text("symbol,start,end,name\nA,,2024-03-27,First\nA,2024-04-01,,Again\nB,,,\nZ,,,\n")
+    (tmp_path / "symbols.csv").write_text("symbol,start,end,name\nA,,2024-03-27,First\nB,,,\nZ,,,\n")
     data = read_dataset(tmp_path)
-    assert list(data.bars.listed["A"]) == [True, False, True]
+    assert list(data.bars.listed["A"]) == [True, False, False]
     assert [(d.reason, d.n_rows, d.examples) for d in data.dropped] == [
-        ("bars outside their symbol's listing", 1, ("bars.csv:3 A 2024-03-28",))
+        ("bars outside their symbol's listing", 2, ("bars.csv:3 A 2024-03-28", "bars.csv:4 A 2024-04-01"))
     ]
     assert data.notes == ("1 symbols of symbols.csv have no bars",)
+    (tmp_path / "symbols.csv").write_text("symbol,start,end\nA,,2024-03-27\nA,2024-04-01,\nB,,\n")
+    with pytest.raises(DataError, match="line 3, column symbol: the symbol is listed twice"):
+        read_dataset(tmp_path)
     (tmp_path / "symbols.csv").write_text("symbol,start,end\nA,2024-04-01,2024-03-27\nBB,,\n")
     with pytest.raises(
         DataError, match=r"(?s)line 2, column start: start lies after end.*'B' of the bars is not listed \(did you mean 'BB'"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantlab.data import stamps as module
-from quantlab.data.stamps import instants, session_dates
+from quantlab.data.stamps import instants, midnights_as_days, session_dates
 
 
 def read(text, zone=None, day_zone="America/New_York"):
@@ -102,3 +102,13 @@ def test_session_stamps_are_dates():
     assert list(found.wrong) == ["", "", "", module.NO_SESSION_DATE, module.NO_SESSION_DATE, module.IMPOSSIBLE]
     assert list(found.at[:3]) == [pd.Timestamp("2024-03-04")] * 3
     assert found.at[3:].isna().all()
+
+
+@pytest.mark.parametrize("stamp", ["2024-03-05 00:00:00", "2024-03-05T00:00:00Z", "2024-03-05 00:00:00.000000", "2024-03-05T00:00+00:00"])
+def test_midnights_mean_the_day_where_they_are_many(stamp):
+    """A day that arrives as an instant would be known before it began; a rare midnight is an instant like any other."""
+    many, n_days = midnights_as_days(pd.Series([stamp, stamp, "2024-03-05T10:00:00Z", ""]))
+    assert (many.tolist(), n_days) == (["2024-03-05", "2024-03-05", "2024-03-05T10:00:00Z", ""], 2)
+    few = pd.Series([stamp, *["2024-03-05T10:00:00Z"] * 9])
+    assert midnights_as_days(few)[1] == 0
+    assert midnights_as_days(few)[0].equals(few)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import flat_bars, random_bars
 
-from quantlab.audit.ledger import ledger_check, replay
+from quantlab.audit.ledger import execution_check, ledger_check, replay
 from quantlab.bars import Bars
 from quantlab.costs import Costs
 from quantlab.errors import DataError, UsageError
@@ -84,10 +84,31 @@ def test_a_halted_bar_trades_nothing_and_the_position_is_held(halt: str) -> None
 def test_a_delisted_position_is_closed_after_its_last_bar_less_the_haircut(weight: float, worth: float) -> None:
     """10% against the holder, long or short, although the weights still ask for it; then it is gone."""
     bars = flat_bars({"A": [10, 10, 10, np.nan, np.nan], "B": [1.0] * 5})
-    portfolio = simulate(weights_of(bars, A=[weight] * 5, B=[0.0] * 5), bars, replace(FREE, delisting_haircut_bps=1000))
+    weights = weights_of(bars, A=[weight] * 5, B=[0.0] * 5)
+    portfolio = simulate(weights, bars, replace(FREE, delisting_haircut_bps=1000), delisted_after=1)
     assert portfolio.orders[["time", "reason"]].iloc[-1].tolist() == [bars.times[3], "delisted"]
     assert portfolio.equity.iloc[-1] == pytest.approx(worth)
     assert portfolio.positions["A"].iloc[-1] == pytest.approx(0, abs=1e-6)
+    assert portfolio.slippage.sum() == 0  # a loss, not a cost of trading
+    assert portfolio.gross_returns.equals(portfolio.returns)
+
+
+def test_a_name_counts_as_delisted_after_some_missing_bars_whatever_comes_later() -> None:
+    """Nobody knew on day 5 whether it would come back on day 6: what was done until then is the same in both worlds."""
+    gone, back = ([10, 10, np.nan, np.nan, np.nan, last, last] for last in (np.nan, 12.0))
+    found = []
+    for prices in (gone, back):
+        bars = flat_bars({"A": prices, "B": [1.0] * 7})
+        weights = weights_of(bars, A=[0.5] + [0.0] * 6, B=[0.0] * 7)
+        found.append(simulate(weights, bars, replace(FREE, delisting_haircut_bps=1000), delisted_after=3))
+    assert found[0].equity.tolist() == found[1].equity.tolist() == [1e6, 1e6, 1e6, 1e6, 950_000, 950_000, 950_000]
+
+
+def test_ruin_is_an_error_and_not_a_return() -> None:
+    """Short all there is, and the price more than doubles: returns on negative equity would mean nothing."""
+    bars = flat_bars({"A": [10, 10, 10, 25, 20]})
+    with pytest.raises(UsageError, match="ruined: its equity is -500,000"):
+        simulate(weights_of(bars, A=[-1.0] * 5), bars, FREE)
 
 
 def test_the_end_of_the_data_is_no_delisting() -> None:
@@ -194,6 +215,28 @@ def test_the_ledger_notices_a_wrong_order(damage: str) -> None:
     check = ledger_check(portfolio, orders, bars)
     assert not check.passed
     assert str(bars.times[0].year) in check.detail
+
+
+@pytest.mark.parametrize("fill", ["open", "close"])
+def test_the_execution_check_holds_for_an_honest_simulation(fill: str) -> None:
+    """With halts, listings, a delisting and cut orders."""
+    bars = messy_bars()
+    weights = pd.DataFrame(1 / 8, bars.times, bars.symbols)
+    portfolio = simulate(weights, bars, Costs(), fill=fill)  # type: ignore[arg-type]  # a parameter of the test
+    check = execution_check(portfolio, weights, bars, Costs(), fill)  # type: ignore[arg-type]  # likewise
+    assert check.passed, check.detail
+
+
+@pytest.mark.parametrize("cheat", ["same bar", "two bars late", "half price", "other fill", "no slippage"])
+def test_the_execution_check_finds_a_cheat(cheat: str) -> None:
+    """Fills on the bar of the decision or a bar late, at a price that was not there, or without the stated slippage."""
+    bars = messy_bars()
+    weights = pd.DataFrame(np.random.default_rng(3).normal(0, 0.02, bars.close.shape), bars.times, bars.symbols)
+    shifted = {"same bar": weights.shift(-1).fillna(0.0), "two bars late": weights.shift(1).fillna(0.0)}.get(cheat, weights)
+    portfolio = simulate(shifted, bars, Costs(slippage_bps=0) if cheat == "no slippage" else Costs())
+    if cheat == "half price":
+        portfolio = replace(portfolio, orders=portfolio.orders.assign(price=portfolio.orders["price"] / 2))
+    assert not execution_check(portfolio, weights, bars, Costs(), "close" if cheat == "other fill" else "open").passed
 
 
 def test_the_ledger_by_hand() -> None:

@@ -18,6 +18,7 @@ class Memory(TextFeature):
     """Over-fits on purpose: remembers the mean label of every text, and the rows that it saw."""
 
     supervised = True
+    cacheable = True
 
     def __init__(self, *, horizon: int | None = None, n_blocks: int = 3, cache: Cache | None = None) -> None:
         """Store the settings."""
@@ -116,6 +117,22 @@ def test_a_changed_input_never_hits(change: str, tmp_path: Path) -> None:
     other = Memory(horizon=3 if change == "parameter" else 2, cache=Cache(tmp_path))
     other.fit_transform(one_text_a_row(text="other {}") if change == "documents" else column, y + 1 if change == "labels" else y)
     assert other.fits == 4
+
+
+class Stranger(Memory):
+    """A learner that does not say that it may be kept."""
+
+    cacheable = False
+
+
+def test_a_learner_of_the_users_is_not_kept_unless_it_says_so(tmp_path: Path) -> None:
+    """What its file imports may change without the file: better slow than stale."""
+    column = one_text_a_row()
+    for _ in range(2):
+        learner = Stranger(horizon=2, cache=Cache(tmp_path))
+        learner.fit_transform(column, labels(column))
+        assert learner.fits == 4
+    assert Cache(tmp_path).entries() == []
 
 
 def test_fit_end_is_the_last_row_learned_from() -> None:

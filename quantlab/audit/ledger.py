@@ -1,17 +1,19 @@
 """An independent ledger: what the orders did to the money, in plain numpy, without vectorbt.
 
-It reads the orders file as anyone could and knows nothing of weights. If it and the simulation disagree on equity by more
-than one millionth of the capital, one of them is wrong.
+It reads the orders file as anyone could. If it and the simulation disagree on equity by more than one millionth of the capital, one
+of them is wrong. `execution_check` then holds the orders against the market and the decisions: each at the price of its bar, and
+together what was decided one bar before.
 """
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import pandas as pd
 
 from quantlab.bars import Bars
+from quantlab.costs import Costs
 from quantlab.result import Check, Portfolio
 
 TOLERANCE = 1e-6  # of the capital
@@ -49,3 +51,33 @@ def ledger_check(portfolio: Portfolio, orders: pd.DataFrame, bars: Bars) -> Chec
     worst = float(apart.max() / portfolio.cash)
     where = f" at {apart.idxmax()!s}" if worst > TOLERANCE else ""
     return Check("ledger", worst <= TOLERANCE, f"replayed orders agree with the simulated equity to {worst:.1e} of capital{where}")
+
+
+def execution_check(
+    portfolio: Portfolio, weights: pd.DataFrame, bars: Bars, costs: Costs, fill: Literal["open", "close"] = "open"
+) -> Check:
+    """Return whether each order has its bar's price, worse by the stated slippage, and the holdings are those decided a bar before.
+
+    Orders that cash cut short are listed in the report and not held against the decision.
+    """
+    orders, traded = portfolio.orders, bars.traded.to_numpy()
+    bar = bars.times.get_indexer(pd.DatetimeIndex(orders["time"]))
+    name = bars.symbols.get_indexer(pd.Index(orders["symbol"]))
+    last_close, quoted = bars.close.ffill().to_numpy(), getattr(bars, fill).to_numpy()
+    sign = np.where(orders["side"] == "buy", 1.0, -1.0)
+    gone = (orders["reason"] == "delisted").to_numpy()
+    worse = np.where(gone, costs.delisting_haircut_bps, costs.slippage_bps) / 1e4
+    expected = np.where(gone, last_close[bar, name], np.where(traded, quoted, np.nan)[bar, name]) * (1 + sign * worse)
+    mispriced = int((~np.isclose(orders["price"], expected, rtol=1e-9)).sum())
+    change, flow = np.zeros(traded.shape), np.zeros(len(traded))
+    np.add.at(change, (bar, name), sign * orders["size"].to_numpy())
+    np.add.at(flow, bar, (-sign * orders["size"] * orders["price"] - orders["fee"]).to_numpy())
+    mark = np.nan_to_num(np.where(traded, quoted, last_close))
+    before = change.cumsum(axis=0) - change
+    value = portfolio.cash + flow.cumsum() - flow + (before * mark).sum(axis=1)  # of the equity, just before the bar's orders
+    apart = np.abs((before + change) * mark / value[:, None] - np.vstack([np.zeros(traded.shape[1]), weights.to_numpy()[:-1]]))
+    apart[bars.times.get_indexer(pd.DatetimeIndex(portfolio.cut["time"])), bars.symbols.get_indexer(pd.Index(portfolio.cut["symbol"]))] = 0
+    worst = float(np.where(traded, apart, 0.0).max(initial=0.0))
+    prices = f"{len(orders)} orders, {mispriced} of them not at the {fill} of their bar, worse by the stated slippage"
+    held = f"what was held after trading is what was decided one bar before, to {worst:.1e} of equity"
+    return Check("execution", mispriced == 0 and worst <= TOLERANCE, f"{prices}; {held}")

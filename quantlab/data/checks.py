@@ -162,7 +162,8 @@ def _once(rows: BarRows, table: Table, findings: Findings) -> BarRows:
 def listed_rows(rows: BarRows, table: Table, listing: Table, findings: Findings) -> BarRows:
     """Return the bars within their symbol's dated listing (symbol, start, end; empty = open), the others set aside.
 
-    A symbol may be listed several times. Bars of a symbol that the listing does not know are a problem.
+    A symbol listed twice (a ticker that another company took over) is a problem: features and positions would join the two. So are bars
+    of a symbol that the listing does not know.
     """
     spells = _spells(listing, findings)
     if spells is None:
@@ -193,6 +194,8 @@ def _spells(listing: Table, findings: Findings) -> pd.DataFrame | None:
         spells[name] = dates.at
     wrong = (spells["start"] > spells["end"]).to_numpy()
     findings.refuse_rows(listing, wrong, ("start lies after end", "exchange them"), column="start", shown=spells["symbol"])
+    twice = spells["symbol"].duplicated().to_numpy()
+    findings.refuse_rows(listing, twice, ("the symbol is listed twice", "give each company a symbol of its own"), column="symbol")
     return spells
 
 

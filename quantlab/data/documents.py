@@ -14,7 +14,7 @@ import pandas as pd
 
 from quantlab.data.columns import has_columns, refuse_stamps, texts
 from quantlab.data.settings import Settings
-from quantlab.data.stamps import instants
+from quantlab.data.stamps import instants, midnights_as_days
 from quantlab.data.tables import Findings, Mask, Table
 from quantlab.news import MARKET
 
@@ -63,6 +63,9 @@ def _available_at(table: Table, settings: Settings, findings: Findings, day_zone
     bad = np.zeros(len(table.frame), dtype=bool)
     for name in (name for name in STAMPS if name in table.frame):
         column = texts(table, name, findings) if isinstance(table.frame[name].dtype, pd.StringDtype) else table.frame[name].astype("str")
+        column, n_days = midnights_as_days(column)
+        if n_days:
+            findings.notes.append(f"{n_days} news stamps of {name!r} say midnight: read as days, known when the day has ended")
         stamps = instants(column, zone=settings.timezone, day_zone=day_zone)
         optional = (column == "").to_numpy(dtype=bool) if name == "first_seen_at" else None  # not every source says so
         bad |= refuse_stamps(table, name, stamps, findings, skip=optional)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from quantlab.bars import TIME_UNIT
 
+MIDNIGHTS = 0.2  # of the stamps: more of them at midnight than this, and midnight means that the hour is not known
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 TIME = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
 ZONE = r" ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
@@ -67,6 +68,18 @@ def instants(stamps: pd.Series, *, zone: str | None, day_zone: str | None) -> St
     wrong[odd] = YEAR
     at[odd] = pd.NaT
     return Stamps(pd.DatetimeIndex(at)[codes], wrong.iloc[codes].set_axis(stamps.index))
+
+
+def midnights_as_days(stamps: pd.Series) -> tuple[pd.Series, int]:
+    """Return text stamps in which those at exactly midnight are dates without a time, and how many; none if they are rare.
+
+    A source that knows the day alone, or a table that turned dates into instants, stamps midnight: read as an instant, the whole day
+    would be known before it began. Where more than a fifth of the stamps say midnight, they mean the day.
+    """
+    midnight = stamps.str.fullmatch(rf"\s*{DATE}[T ]00:00(?::00(?:[.,]0+)?)?(?:{ZONE})?\s*").to_numpy(dtype=bool)
+    if midnight.sum() <= MIDNIGHTS * (stamps != "").sum():
+        return stamps, 0
+    return stamps.mask(midnight, stamps.str.strip().str[:10]), int(midnight.sum())
 
 
 def session_dates(stamps: pd.Series) -> Stamps:

@@ -38,6 +38,7 @@ class TextFeature(TransformerMixin, BaseEstimator):
     """
 
     supervised: ClassVar[bool] = False
+    cacheable: ClassVar[bool] = False  # say True only where `code` and the class's own file are all that its results depend on
     code: ClassVar[tuple[str, ...]] = ()  # parts of the package whose change must void the cache, besides this module
     libraries: ClassVar[tuple[str, ...]] = ()  # packages whose version must
 
@@ -115,15 +116,17 @@ class TextFeature(TransformerMixin, BaseEstimator):
 
     def _identity(self) -> str:
         """Return what the learner is: class, parameters, code and versions."""
-        module = type(self).__module__.removeprefix("quantlab.").replace(".", "/") + ".py"
-        ours = type(self).__module__.startswith("quantlab.")
-        source = Path(inspect.getfile(type(self)))  # of a learner that the user wrote: its file counts too
-        code = code_hash(module, "text/base.py", "news.py", *self.code) if ours else store.key(code_hash(), source.read_bytes())
+        module = type(self).__module__
+        own = module.removeprefix("quantlab.").replace(".", "/") + ".py"
+        source = Path(inspect.getfile(type(self))).read_bytes() if not module.startswith("quantlab.") else b""
+        code = store.key(code_hash(*([] if source else [own]), "text/base.py", "news.py", *self.code), source)
         found = {name: metadata.version(name) for name in ("numpy", "scikit-learn", *self.libraries)}
         return store.key(described(self), code, found)
 
     def _remembered(self, parts: list[object], compute: Callable[[], Arrays]) -> Arrays:
-        return compute() if self.cache is None else self.cache.load_or(store.key(*parts), compute)
+        if self.cache is None or not self.cacheable:
+            return compute()
+        return self.cache.load_or(store.key(*parts), compute)
 
     def _matrix(self, parts: list[object], compute: Callable[[], Floats]) -> Floats:
         return np.asarray(self._remembered(parts, lambda: {"features": compute()})["features"], dtype=float)

@@ -53,6 +53,7 @@ class TextEncoder(TextFeature):
     Raises UsageError for a value out of range, StorageError if the weights are damaged.
     """
 
+    cacheable: ClassVar[bool] = True
     code: ClassVar[tuple[str, ...]] = CODE
     libraries: ClassVar[tuple[str, ...]] = LIBRARIES
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,6 +40,7 @@ class Sentiment(TextFeature):
     Raises UsageError if half_life_hours is not positive.
     """
 
+    cacheable: ClassVar[bool] = True
     code: ClassVar[tuple[str, ...]] = ("text/tokens.py", "text/finance_words.csv")
     libraries: ClassVar[tuple[str, ...]] = ("vaderSentiment",)
 
@@ -76,7 +78,8 @@ class Sentiment(TextFeature):
         if self.cache is None:
             return score(texts).astype(float)
         code = code_hash("text/sentiment.py", *self.code)
-        return self.cache.rows(key("sentiment", code), texts, score).astype(float)
+        found = [metadata.version(name) for name in self.libraries]
+        return self.cache.rows(key("sentiment", code, found), texts, score).astype(float)
 
 
 def score(texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -56,6 +56,7 @@ class LdaTopics(TextFeature):
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("gensim", "scipy")
+    cacheable: ClassVar[bool] = True
     code: ClassVar[tuple[str, ...]] = ("text/tokens.py",)
 
     def __init__(
