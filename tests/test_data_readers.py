@@ -128,6 +128,7 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, content, said):
         ("{'a': 1}", "not JSON"),
         ("[1, 2]", "not a JSON object"),
         ('{"symbol": "A", "symbol": "B"}', "stands twice"),
+        ('{"Symbol": "A", "symbol": "B"}', "stands twice"),
         ('{"symbol": NaN}', "NaN is not JSON"),
         ('{"symbol": "\\ud800"}', "not JSON"),
     ],

@@ -146,15 +146,15 @@ def _jsonl(path: Path, name: str, findings: Findings) -> Read | None:
         if not isinstance(row, dict):
             findings.refuse("not a JSON object", 'write one object per line: {"published_at": ...}', file=name, line=line)
             continue
-        rows.append({canonical(key): _cell(value) for key, value in row.items()})
+        rows.append({name: _cell(value) for name, value in row.items()})
         lines.append(line)
     frame = pd.DataFrame(rows, dtype="str")
     return frame.fillna(""), np.array(lines, dtype=np.int64)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return an object; one of two values under the same name would be lost."""
-    found = dict(pairs)
+    """Return an object with the names of columns; one of two values under the same name would be lost."""
+    found = {canonical(name): value for name, value in pairs}
     if len(found) < len(pairs):
         raise ValueError("a name stands twice in the object")
     return found
