@@ -52,7 +52,7 @@ def test_a_shipped_strategy_is_the_same_on_truncated_data(name: str, market: Dat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["price_momentum", "sentiment_ridge", "topic_regimes"])
+@pytest.mark.parametrize("name", ["news_momentum", "price_momentum", "sentiment_ridge", "topic_regimes"])
 def test_a_poisoned_future_changes_nothing_before(name: str, market: Dataset, tmp_path: Path) -> None:
     """Everything after the cut replaced: prices multiplied, texts turned to garbage, volumes gone."""
     strategy, cache = small(name), Cache(tmp_path)
