@@ -43,6 +43,7 @@ def processes(n_jobs: int) -> Executor:
         return serial
 
     def parallel(function: Callable[[Task], Done], tasks: Iterable[Task]) -> Iterator[Done]:
+        """Do the tasks in worker processes, and yield what they return in the order of the tasks."""
         from joblib import Parallel, delayed
 
         pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator", inner_max_num_threads=1, mmap_mode=None, max_nbytes=None)

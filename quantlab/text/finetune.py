@@ -86,6 +86,7 @@ def outputs(part: FrozenPart, learned: Arrays, texts: Sequence[str]) -> Floats:
     top, bfloat16 = _top(part.encoder, part.n_top, learned), part.encoder.bfloat16
 
     def run(piece: Piece) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
+        """Return the positions of one batch of texts and the head's outputs for them."""
         chunk, start = piece
         position = chunk.position[start : start + batch_rows(chunk.states.shape[1])]
         rows = np.arange(start, start + batch_rows(chunk.states.shape[1])) % len(chunk.position)  # always full: shapes are fixed
