@@ -21,6 +21,8 @@ class FoldFit:
     n_train, n_test: rows. fit_end: for the model and each thing inside it that learned, the last bar it learned from.
     importance: share of each feature in the fitted model (sums to 1), empty where the model has none.
     learned: what learners say about themselves, by name (top words of topics, training loss, ...), JSON only.
+    groups: for each feature that a text learner made, the name of its step (`sentiment`, `lda_topics`, ...); others are not in it.
+    contribution: mean absolute contribution of each feature to the predictions of the test rows, in units of the signal.
     """
 
     fold: Fold
@@ -29,6 +31,8 @@ class FoldFit:
     fit_end: Mapping[str, pd.Timestamp]
     importance: Mapping[str, float] = field(default_factory=dict)
     learned: Mapping[str, Json] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    contribution: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,50 @@ class OutOfSample:
     """The signal, a Series over (time, symbol) of test rows only, and how each fold was fitted.
 
     is_probability: True if the signal is P(up) - P(down) of a classifier, so that (1 + signal) / 2 is a probability.
+    text: what the text learners made of the test rows, (n_rows, n_text_features), on the index of the signal; no column without them.
     """
 
     signal: pd.Series
     fits: tuple[FoldFit, ...]
     is_probability: bool = False
+    text: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The same strategy over the same folds with other columns, to tell what the text added.
+
+    name: `no_text` (without the text features), `text_only`, or `placebo` (the text features dealt out to other symbols and dates).
+    signal: as the strategy's own; returns: net of costs, (n_times,); turnover: (n_times,).
+    """
+
+    name: str
+    signal: pd.Series
+    returns: pd.Series
+    turnover: pd.Series
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """The same weights traded `n_bars` later than the strategy does: returns before costs and turnover, each (n_times,)."""
+
+    n_bars: int
+    gross_returns: pd.Series
+    turnover: pd.Series
+
+
+@dataclass(frozen=True)
+class Trials:
+    """How often a strategy family was tried, this run included: what the deflated Sharpe ratio allows for.
+
+    n: distinct runs, >= 1. sharpes: per-period Sharpe ratios of the others, as far as they are known.
+    source: `alone` (nobody counted), `ledger` or `given` (--trials). notes: what is odd about the count, for the report.
+    """
+
+    n: int = 1
+    sharpes: tuple[float, ...] = ()
+    source: str = "alone"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +133,9 @@ class BacktestResult:
     benchmark: simple returns (n_times,) of the benchmark named in `benchmark_name`.
     config: the strategy, as JSON. provenance: versions, seed, hashes, threads: what goes into the manifest.
     dropped_rows: rows that were left out of training, by reason.
-    audit: None if it was skipped.
+    audit: None if it was skipped. trials: how often the strategy was tried. trial_id: names what was tried: the run without that count.
+    variants: the strategy with other columns, None if it reads no text or they were not asked for.
+    delayed: the strategy traded later, one for each delay tried.
     """
 
     run_id: str
@@ -108,3 +153,7 @@ class BacktestResult:
     provenance: Mapping[str, Json]
     dropped_rows: Mapping[str, int]
     audit: tuple[Check, ...] | None
+    trials: Trials = field(default_factory=Trials)
+    trial_id: str = ""
+    variants: tuple[Variant, ...] | None = None
+    delayed: tuple[Delayed, ...] = ()

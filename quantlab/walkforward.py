@@ -5,13 +5,14 @@
 3. It predicts every row from test_start to test_end.
 4. What each part learned from, and what it learned, is recorded.
 
-Folds are independent: in several processes they give the same bytes as one after the other.
+Folds are independent: in several processes they give the same bytes as one after the other. The exception is a learner that goes on
+from the fold before (`warm_start`, `continual`): then the folds are fitted in order, and each is handed what the last one learned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from sklearn.pipeline import Pipeline
 from quantlab.cache import Cache
 from quantlab.errors import StrategyError
 from quantlab.executor import Executor, Progress, serial, silent
+from quantlab.explain import mean_contribution
 from quantlab.folds import Fold
 from quantlab.repro import one_thread
 from quantlab.result import FoldFit, Json, OutOfSample
@@ -37,6 +39,16 @@ class _Task:
     X_train: pd.DataFrame
     y_train: pd.Series
     X_test: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What one fold gives: the signal and the text features of its test rows, its record, and what the next fold may start from."""
+
+    signal: pd.Series
+    text: pd.DataFrame
+    fit: FoldFit
+    starts: Mapping[str, object]
 
 
 def prepared(model: BaseEstimator, *, horizon: int, random_state: int, cache: Cache | None) -> BaseEstimator:
@@ -70,10 +82,26 @@ def walk_forward(
     for feature, column in _text_features(model):
         for text in progress([X[column]], f"{type(feature).__name__}: reading texts", 1):
             feature.prepare(text)
-    done = list(progress(executor(_fit_and_predict, tasks), "folds", len(folds)))
-    signal = pd.concat([part for part, _ in done]).rename("signal")
+    fitted = _one_after_the_other(tasks) if _continues(model) else executor(_fit_and_predict, tasks)
+    done = list(progress(fitted, "folds", len(folds)))
+    signal = pd.concat([part.signal for part in done]).rename("signal")
+    text = pd.concat([part.text for part in done])
     two_sided = set(y.dropna().unique()) <= {-1.0, 1.0}
-    return OutOfSample(signal, tuple(fit for _, fit in done), is_probability=_is_classifier(model) and two_sided)
+    return OutOfSample(signal, tuple(part.fit for part in done), _is_classifier(model) and two_sided, text)
+
+
+def _continues(model: BaseEstimator) -> bool:
+    """Return True if a part of the model goes on from what it learned in the fold before."""
+    return any(getattr(part, "continues", False) for part in _parameters(model).values())
+
+
+def _one_after_the_other(tasks: Iterable[_Task]) -> Iterator[_Done]:
+    """Fit folds in order, each from where the last one stopped."""
+    starts: Mapping[str, object] = {}
+    for task in tasks:
+        done = _fit_and_predict(replace(task, model=clone(task.model).set_params(**starts)))
+        starts = {f"{name.removeprefix('model.').replace('.', '__')}__start": start for name, start in done.starts.items()}
+        yield done
 
 
 def _check_classes(y: pd.Series) -> None:
@@ -102,18 +130,44 @@ def _rows(index: pd.Index, start: pd.Timestamp, end: pd.Timestamp) -> slice:
     return slice(int(times.searchsorted(start, side="left")), int(times.searchsorted(end, side="right")))
 
 
-def _fit_and_predict(task: _Task) -> tuple[pd.Series, FoldFit]:
+def _fit_and_predict(task: _Task) -> _Done:
     """Fit a fresh clone on a fold's training rows and predict its test rows, on one thread."""
     with one_thread():
         classifier = _is_classifier(task.model)
         model = clone(task.model).fit(task.X_train, task.y_train.astype(int) if classifier else task.y_train)
-        values = model.predict_proba(task.X_test) @ model.classes_ if classifier else model.predict(task.X_test)
-    last = task.X_train.index.get_level_values(0).max()
+        inputs, final = (model[:-1].transform(task.X_test), model[-1]) if isinstance(model, Pipeline) else (task.X_test, model)
+        values = final.predict_proba(inputs) @ final.classes_ if classifier else final.predict(inputs)
+        contribution = mean_contribution(final, inputs)
     parts = dict(_fitted_parts("model", model))
-    fit_end = {name: part.fit_end_ for name, part in parts.items() if getattr(part, "fit_end_", None) is not None}
-    learned = {name: part.describe_learned() for name, part in parts.items() if hasattr(part, "describe_learned")}
-    fit = FoldFit(task.fold, len(task.X_train), len(task.X_test), {"model": last, **fit_end}, _importance(model), learned)
-    return pd.Series(np.asarray(values, dtype=float), index=task.X_test.index), fit
+    groups = {column: step for part in parts.values() for column, step in _made_from_text(part)}
+    fit = FoldFit(
+        task.fold,
+        len(task.X_train),
+        len(task.X_test),
+        {"model": task.X_train.index.get_level_values(0).max(), **_said(parts, lambda part: getattr(part, "fit_end_", None))},
+        _importance(model),
+        _said(parts, lambda part: part.describe_learned() if hasattr(part, "describe_learned") else None),
+        groups,
+        contribution,
+    )
+    signal = pd.Series(np.asarray(values, dtype=float), index=task.X_test.index)
+    text = inputs[list(groups)] if groups else pd.DataFrame(index=signal.index)
+    return _Done(signal, text, fit, _said(parts, lambda part: part.as_start() if getattr(part, "continues", False) else None))
+
+
+def _said(parts: Mapping[str, Any], ask: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what each part answers, without those that have no answer."""
+    answers = {name: ask(part) for name, part in parts.items()}
+    return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+def _made_from_text(part: Any) -> Iterator[tuple[str, str]]:
+    """Yield (column, step) for each column that a text learner inside a ColumnTransformer made."""
+    if isinstance(part, ColumnTransformer):
+        names = part.get_feature_names_out()
+        for step, fitted, _ in part.transformers_:
+            if hasattr(fitted, "prepare"):
+                yield from ((str(column), step) for column in names[part.output_indices_[step]])
 
 
 def _fitted_parts(name: str, part: Any) -> Iterator[tuple[str, Any]]:

@@ -28,6 +28,7 @@ VERBS = {
     "significance",
     "report",
     "audit",
+    "explain",
 }
 ASSEMBLY = {"strategy", "run"}
 DOORS = {"backtest", "cli", "entry", "__main__"}
@@ -35,6 +36,7 @@ FLOORS = [NOUNS, PLUMBING, VERBS, ASSEMBLY, DOORS]
 ALLOWED_AMONG_VERBS = {
     ("report", "metrics"): "a report is made of metrics",
     ("report", "significance"): "and of how sure they are",
+    ("walkforward", "explain"): "a fold says what each feature added to its predictions, while its model is at hand",
 }
 HOMES = {
     "vectorbt": {"portfolio.py"},

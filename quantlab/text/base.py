@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar, Self
@@ -30,11 +31,22 @@ from quantlab.repro import code_hash, described
 Floats = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a fit of an earlier fold learned, for a learner that goes on from there: its key, its arrays, its last bar."""
+
+    key: str
+    learned: Arrays
+    fit_end: pd.Timestamp | None
+
+
 class TextFeature(TransformerMixin, BaseEstimator):
     """Base of the text learners: subclasses say what they learn (`_learn`), what they make of it (`_apply`) and its names.
 
     A subclass has at least the parameters `cache` (None: keep nothing) and, if supervised, `horizon` (in bars; the run
     sets it from the target) and `n_blocks`. After `fit`: `learned_` (arrays), `fit_end_` (the last bar learned from).
+    One that can go on from an earlier fold has the parameter `start` (None, or a `Start`), and says in `continues` whether it
+    wants to: then the folds are fitted one after the other, and each is handed what the last one learned.
     """
 
     supervised: ClassVar[bool] = False
@@ -55,6 +67,16 @@ class TextFeature(TransformerMixin, BaseEstimator):
     @abstractmethod
     def _names(self, learned: Arrays) -> list[str]:
         """Return the names of the features."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on from what it learned in the fold before; a fresh start by default."""
+        return False
+
+    def as_start(self) -> Start:
+        """Return what was learned, for the next fold to go on from."""
+        check_is_fitted(self)
+        return Start(self.key_, self.learned_, self.fit_end_)
 
     def prepare(self, X: pd.Series) -> None:
         """Compute ahead, over all rows, what is a pure function of each text alone (so the same in every fold); nothing by default."""
