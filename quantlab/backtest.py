@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from quantlab.cache import Cache
+    from quantlab.dataset import Dataset
     from quantlab.result import BacktestResult
+    from quantlab.run import Settings
+    from quantlab.strategy import Strategy
 
 SAMPLE = Path("data/sample")
 
@@ -43,6 +46,10 @@ def backtest(
         Path | None, typer.Option(metavar="DIR", help="Cache folder. [default: ~/.cache/quantlab]", show_default=False)
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew and keep nothing.")] = False,
+    trials: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Variants tried so far, this one included. [default: the ledger's count]", show_default=False),
+    ] = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Skip the checks at the end of the run; the report says so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json on stdout and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
@@ -55,7 +62,7 @@ def backtest(
     from quantlab.executor import processes
     from quantlab.progress import Timings, log_to_stderr, peak_memory_bytes
     from quantlab.report import write_report
-    from quantlab.run import Settings, run
+    from quantlab.run import Settings
     from quantlab.strategy import load_strategy, with_settings
 
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
@@ -66,14 +73,14 @@ def backtest(
         before = _n_entries(store)
         with timings.stage("strategy"):
             strategy = with_settings(load_strategy(file), set_ or [])
-        first, last = _day(start, "start"), _day(end, "end", last_moment=True)
+        first, last = day(start, "start"), day(end, "end", last_moment=True)
         with timings.stage("data"):
             dataset = read_dataset(data)
         with timings.stage("run"):
             settings = Settings(
                 start=first, end=last, seed=seed, audit=not no_audit, cache=store, executor=processes(jobs), progress=timings
             )
-            result = run(strategy, dataset, settings)
+            result = counted(strategy, dataset, settings, out, n_trials=trials)
         with timings.stage("report"):
             folder = write_report(result, out)
         facts = {
@@ -89,11 +96,27 @@ def backtest(
         print(summary(result, folder))
 
 
+def counted(strategy: Strategy, dataset: Dataset, settings: Settings, out: Path, *, n_trials: int | None) -> BacktestResult:
+    """Run a strategy as the trial that it is: judged by how often its family was tried, and entered in the family's ledger."""
+    from dataclasses import replace
+
+    from quantlab import metrics
+    from quantlab.report import folder_name
+    from quantlab.run import run, trial_id
+    from quantlab.trials import given, read_trials, record_trial
+
+    family, trial = out / folder_name(strategy.name), trial_id(strategy, dataset, settings)
+    trials = read_trials(family, trial) if n_trials is None else given(n_trials)
+    result = run(strategy, dataset, replace(settings, trials=trials))
+    record_trial(family, trial_id=trial, run_id=result.run_id, sharpe=metrics.sharpe(result.portfolio.returns, periods=1))
+    return result
+
+
 def _n_entries(store: Cache) -> int:
     return len(store.entries())
 
 
-def _day(text: str | None, option: str, *, last_moment: bool = False) -> pd.Timestamp | None:
+def day(text: str | None, option: str, *, last_moment: bool = False) -> pd.Timestamp | None:
     """Return a date as an instant in UTC: its first moment, or its last."""
     from quantlab.errors import UsageError
 

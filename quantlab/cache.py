@@ -59,13 +59,20 @@ class Cache:
 
     def load_or(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return the arrays stored under the key `name`; compute and store them if there are none."""
-        path = self.folder / name[:2] / f"{name}{SUFFIX}"
-        found = _read(path)
+        found = self.load(name)
         if found is not None:
             return found
         arrays = compute()
-        self._store(path, arrays)
+        self.save(name, arrays)
         return arrays
+
+    def load(self, name: str) -> Arrays | None:
+        """Return the arrays stored under the key `name`, or None if there are none."""
+        return _read(self._path(name))
+
+    def save(self, name: str, arrays: Arrays) -> None:
+        """Store arrays under the key `name`."""
+        self._store(self._path(name), arrays)
 
     def rows(
         self, namespace: str, texts: Sequence[str], compute: Callable[[Sequence[str]], npt.NDArray[np.float32]]
@@ -105,6 +112,9 @@ class Cache:
         for path in entries:
             path.unlink(missing_ok=True)
         return len(entries)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name[:2] / f"{name}{SUFFIX}"
 
     def _store(self, path: Path, arrays: Arrays) -> None:
         """Write an entry, and make room for it; a full or read-only disk costs time later, not the run now."""

@@ -21,12 +21,13 @@ class Dropped:
     examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset:
     """Bars and news of one market. `hashes` maps each file read (or `bars`, `news`, `settings`) to its sha256.
 
     benchmark: the symbol to compare with, or None for an equal weight of all names.
     sessions_per_year: bars in a year, for annualisation, counted on the calendar (252 for daily bars of XNYS).
+    names: the company's name of each symbol, as far as it is known.
     notes: what a reader of the report must know: licence, source, survivors, ...
     """
 
@@ -39,6 +40,7 @@ class Dataset:
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a benchmark that has no bars."""

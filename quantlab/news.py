@@ -14,7 +14,7 @@ Texts are dictionary-encoded: each distinct one is stored, and later processed, 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -136,6 +136,7 @@ class Documents:
 
     texts: the distinct texts, (n_texts,), in order of first use; text: position in `texts` of each document, (n_docs,);
     row: the row it stands in, (n_docs,), increasing; age_hours: its age at that row's time, (n_docs,).
+    bar: the number of each row's bar among those of all rows, (n_rows,); empty for a column without times.
     """
 
     texts: tuple[str, ...]
@@ -143,6 +144,7 @@ class Documents:
     row: npt.NDArray[np.int64]
     age_hours: npt.NDArray[np.float64]
     n_rows: int
+    bar: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @classmethod
     def of(cls, column: pd.Series) -> Documents:
@@ -159,7 +161,10 @@ class Documents:
         texts = tuple(text.dictionary.take(pa.array(distinct)).to_pylist())
         n_docs = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
         micros = items.field("age").cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return cls(texts, codes.astype(np.int64), np.repeat(np.arange(len(lists)), n_docs), micros / 3.6e9, len(lists))
+        times = column.index.get_level_values(0)
+        bar = np.unique(times, return_inverse=True)[1].astype(np.int64) if isinstance(times, pd.DatetimeIndex) else None
+        told = {} if bar is None else {"bar": bar}
+        return cls(texts, codes.astype(np.int64), np.repeat(np.arange(len(lists)), n_docs), micros / 3.6e9, len(lists), **told)
 
     @cached_property
     def n_by_row(self) -> npt.NDArray[np.int64]:
@@ -182,6 +187,6 @@ class Documents:
         for text in self.texts:
             encoded = text.encode("utf-8", "surrogatepass")
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
-        for part in (self.text, self.row, self.age_hours):
+        for part in (self.text, self.row, self.age_hours, self.bar):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()

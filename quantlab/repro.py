@@ -46,13 +46,15 @@ def random_generator(seed: int, name: str) -> np.random.Generator:
 
 def versions() -> dict[str, Json]:
     """Return the versions of Python and of each library whose numbers end up in a result."""
-    found: dict[str, Json] = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+@cache
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @cache

@@ -41,12 +41,16 @@ class OutOfSample:
 
     is_probability: True if the signal is P(up) - P(down) of a classifier, so that (1 + signal) / 2 is a probability.
     text: what the text learners made of the test rows, (n_rows, n_text_features), on the index of the signal; no column without them.
+    variants: the signal with other columns by name, see `Variant`; empty if nobody asked.
+    n_unlabelled: rows of the training windows that were left out, as they have no label.
     """
 
     signal: pd.Series
     fits: tuple[FoldFit, ...]
     is_probability: bool = False
     text: pd.DataFrame = field(default_factory=pd.DataFrame)
+    variants: Mapping[str, pd.Series] = field(default_factory=dict)
+    n_unlabelled: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,27 @@
-"""run(): one strategy on one data set. The eight lines of `run` are the architecture."""
+"""run(): one strategy on one data set. The few lines of `run` and `traded` are the architecture."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from quantlab import cache as store
-from quantlab.audit.ledger import execution_check, ledger_check, read_orders
+from quantlab.audit.light import light_audit
 from quantlab.bars import Bars
 from quantlab.cache import Cache
 from quantlab.dataset import Dataset
 from quantlab.errors import DataError, StrategyError, UsageError
 from quantlab.executor import Executor, Progress, serial, silent
-from quantlab.folds import Fold
-from quantlab.portfolio import simulate
-from quantlab.repro import code_hash, described, platform_facts, versions
-from quantlab.result import BacktestResult, Check, Json, OutOfSample, Portfolio
+from quantlab.portfolio import simulate, simulate_many
+from quantlab.provenance import content_hash, provenance
+from quantlab.repro import described
+from quantlab.result import BacktestResult, Delayed, Json, OutOfSample, Trials, Variant
 from quantlab.strategy import Strategy
-from quantlab.walkforward import fit_ends, prepared, walk_forward
+from quantlab.walkforward import prepared, walk_forward
+
+DELAYS = (1, 2)  # bars by which the strategy is also traded later, to see whether it is in a hurry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class Settings:
     """What a run needs besides strategy and data.
 
     start: first bar of the samples (earlier bars warm the features up); end: nothing after it is read.
+    audit: check the run. ablation: also run without the text, with the text alone and with a placebo, and later than decided.
+    trials: how often the strategy was tried, this run included.
     cache, executor and progress change how long a run takes and what it shows, never its result.
     """
 
@@ -36,6 +38,8 @@ class Settings:
     end: pd.Timestamp | None = None
     seed: int = 0
     audit: bool = True
+    ablation: bool = True
+    trials: Trials = Trials()  # noqa: RUF009  (a frozen value)
     cache: Cache | None = None
     executor: Executor = serial
     progress: Progress = silent
@@ -47,17 +51,87 @@ def run(strategy: Strategy, dataset: Dataset, settings: Settings | None = None) 
     Raises UsageError, StrategyError or DataError before any model is fitted where the fault can be seen by then.
     """
     settings = settings or Settings()
-    dataset = dataset if settings.end is None else dataset.until(settings.end)
+    return traded(strategy, dataset, settings, predicted(strategy, dataset, settings))
+
+
+def predicted(strategy: Strategy, dataset: Dataset, settings: Settings) -> OutOfSample:
+    """Return the out-of-sample signal: features, folds, learners. It depends on neither the weights nor the costs."""
+    dataset = _read(dataset, settings)
     X, y = samples(strategy, dataset, settings.start)
     folds = list(strategy.folds.split(_times(X), strategy.target.horizon))
-    model = prepared(strategy.model, horizon=strategy.target.horizon, random_state=settings.seed, cache=settings.cache)
-    predicted = walk_forward(model, X, y, folds, executor=settings.executor, progress=settings.progress)
-    weights = decided(strategy, predicted.signal, dataset.bars)
-    span = dataset.bars.between(folds[0].test_start, folds[-1].test_end)
-    portfolio = simulate(
-        weights.loc[span.times], span, strategy.costs, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross
+    model = prepared(
+        strategy.model,
+        horizon=strategy.target.horizon,
+        random_state=settings.seed,
+        cache=settings.cache,
+        entity_names=[*dataset.bars.symbols, *dataset.names.values()],
     )
-    return _result(strategy, dataset, settings, y=y, predicted=predicted, weights=weights.loc[span.times], portfolio=portfolio)
+    return walk_forward(
+        model, X, y, folds, ablate=settings.ablation, cache=settings.cache, executor=settings.executor, progress=settings.progress
+    )
+
+
+def traded(strategy: Strategy, dataset: Dataset, settings: Settings, signals: OutOfSample) -> BacktestResult:
+    """Return what a signal would have earned: weights, portfolio, and all that a report says about them."""
+    dataset = _read(dataset, settings)
+    bars = dataset.bars
+    span = bars.between(signals.fits[0].fold.test_start, signals.fits[-1].fold.test_end)
+    weights = decided(strategy, signals.signal, bars).loc[span.times]
+    portfolio = simulate(weights, span, strategy.costs, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross)
+    benchmark, benchmark_name = _benchmark(strategy, dataset, span.times)
+    config = _config(strategy, settings)
+    origin = provenance(strategy, dataset, seed=settings.seed, signals=signals, trials=settings.trials)
+    result = BacktestResult(
+        run_id=store.key(config, origin["inputs"])[:16],
+        trial_id=trial_id(strategy, dataset, settings),
+        strategy=strategy.name,
+        description=strategy.description,
+        dataset=dataset,
+        horizon=strategy.target.horizon,
+        predicted=signals,
+        target=strategy.target(bars).reindex(signals.signal.index),
+        weights=weights,
+        portfolio=portfolio,
+        benchmark=benchmark,
+        benchmark_name=benchmark_name,
+        config=config,
+        provenance=origin,
+        dropped_rows={"no label in the training rows (not tradable at the next bar, or in a dead zone)": signals.n_unlabelled},
+        audit=None,
+        trials=settings.trials,
+        variants=_variants(strategy, bars, span, signals) if settings.ablation and signals.variants else None,
+        delayed=_delayed(strategy, span, weights) if settings.ablation else (),
+    )
+    return replace(result, audit=light_audit(result, strategy.costs, strategy.fill)) if settings.audit else result
+
+
+def trial_id(strategy: Strategy, dataset: Dataset, settings: Settings) -> str:
+    """Return the name of what is tried: strategy, settings and data, whatever is checked on the side, and by which version."""
+    chosen = _config(strategy, replace(settings, audit=True, ablation=True))
+    return store.key(chosen, content_hash(_read(dataset, settings)))[:16]
+
+
+def _read(dataset: Dataset, settings: Settings) -> Dataset:
+    """Return the data set as far as it may be read."""
+    return dataset if settings.end is None else dataset.until(settings.end)
+
+
+def _variants(strategy: Strategy, bars: Bars, span: Bars, signals: OutOfSample) -> tuple[Variant, ...]:
+    """Return what the same weight rule would have earned from the signals of other columns."""
+    weights = [decided(strategy, signal, bars).loc[span.times] for signal in signals.variants.values()]
+    earned = simulate_many(weights, span, strategy.costs, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross)
+    return tuple(
+        Variant(name, signal, returns, turnover)
+        for (name, signal), (returns, turnover) in zip(signals.variants.items(), earned, strict=True)
+    )
+
+
+def _delayed(strategy: Strategy, span: Bars, weights: pd.DataFrame) -> tuple[Delayed, ...]:
+    """Return what the same weights would have earned some bars later, without fees and slippage."""
+    free = replace(strategy.costs, fee_bps=0.0, slippage_bps=0.0)
+    later = [weights.shift(n_bars, fill_value=0.0) for n_bars in DELAYS]
+    earned = simulate_many(later, span, free, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross)
+    return tuple(Delayed(n_bars, returns, turnover) for n_bars, (returns, turnover) in zip(DELAYS, earned, strict=True))
 
 
 def samples(strategy: Strategy, dataset: Dataset, start: pd.Timestamp | None) -> tuple[pd.DataFrame, pd.Series]:
@@ -102,39 +176,6 @@ def _check_panel(X: object, bars: Bars) -> None:
             raise DataError(f"the feature {name!r} is infinite at {X.index[endless][0]}: guard the division that made it")
 
 
-def _result(
-    strategy: Strategy,
-    dataset: Dataset,
-    settings: Settings,
-    *,
-    y: pd.Series,
-    predicted: OutOfSample,
-    weights: pd.DataFrame,
-    portfolio: Portfolio,
-) -> BacktestResult:
-    """Gather everything that the report says."""
-    config, provenance = _config(strategy, settings), _provenance(strategy, dataset, settings, predicted)
-    benchmark, name = _benchmark(strategy, dataset, weights.index)
-    trained_on = y.index.get_level_values(0) <= predicted.fits[-1].fold.train_end
-    return BacktestResult(
-        run_id=store.key(config, provenance["inputs"])[:16],
-        strategy=strategy.name,
-        description=strategy.description,
-        dataset=dataset,
-        horizon=strategy.target.horizon,
-        predicted=predicted,
-        target=y.reindex(predicted.signal.index),
-        weights=weights,
-        portfolio=portfolio,
-        benchmark=benchmark,
-        benchmark_name=name,
-        config=config,
-        provenance=provenance,
-        dropped_rows={"no label in the training rows (not tradable at the next bar, or in a dead zone)": int(y[trained_on].isna().sum())},
-        audit=_light_audit(strategy, dataset.bars, predicted, weights, portfolio) if settings.audit else None,
-    )
-
-
 def _config(strategy: Strategy, settings: Settings) -> dict[str, Json]:
     """Return all that the user chose, as JSON."""
     chosen = described(replace(strategy, description=""))
@@ -145,41 +186,8 @@ def _config(strategy: Strategy, settings: Settings) -> dict[str, Json]:
         "end": None if settings.end is None else settings.end.isoformat(),
         "seed": settings.seed,
         "audit": settings.audit,
+        "ablation": settings.ablation,
     }
-
-
-def _provenance(strategy: Strategy, dataset: Dataset, settings: Settings, predicted: OutOfSample) -> dict[str, Json]:
-    """Return what determined the result (`inputs`) and where it came from."""
-    inputs: dict[str, Json] = {"data": content_hash(dataset), "code": code_hash(), "versions": versions(), "platform": platform_facts()}
-    inputs["encoders"] = _encoders(predicted)
-    files: dict[str, Json] = dict(sorted(dataset.hashes.items()))
-    return {
-        "inputs": inputs,
-        "files": files,
-        "strategy_source": strategy.source_hash,
-        "seed": settings.seed,
-        "threads_per_fit": 1,
-        "fit_end": fit_ends(predicted.fits),
-    }
-
-
-def _encoders(predicted: OutOfSample) -> Json:
-    """Return which weights, and which number format, each pretrained encoder had: a path alone does not tell."""
-    learned = predicted.fits[-1].learned.items()
-    return {
-        name: {fact: said[fact] for fact in ("checkpoint_id", "dtype")}
-        for name, said in learned
-        if isinstance(said, dict) and {"checkpoint_id", "dtype"} <= said.keys()
-    }
-
-
-def content_hash(dataset: Dataset) -> str:
-    """Return a sha256 of the bars and documents themselves, whatever files, and in whatever order, they came from."""
-    bars, table = dataset.bars, dataset.news.table
-    values = [getattr(bars, name).to_numpy(dtype=float) for name in ("open", "high", "low", "close", "volume")]
-    texts = [store.strings(table[name].tolist()) for name in ("symbol", "text", "source", "id")]
-    stamps = pd.DatetimeIndex(table["available_at"]).asi8
-    return store.key(bars.times.asi8, list(map(str, bars.symbols)), *values, stamps, *texts, dataset.benchmark)
 
 
 def _benchmark(strategy: Strategy, dataset: Dataset, times: pd.Index) -> tuple[pd.Series, str]:
@@ -193,28 +201,6 @@ def _benchmark(strategy: Strategy, dataset: Dataset, times: pd.Index) -> tuple[p
     held = chosen.reindex(times).fillna(0.0)
     held.iloc[0] = 0.0  # the portfolio cannot trade before the second bar of the span either
     return held.rename("benchmark"), symbol or "equal weight, rebalanced daily"
-
-
-def _light_audit(strategy: Strategy, bars: Bars, predicted: OutOfSample, weights: pd.DataFrame, portfolio: Portfolio) -> tuple[Check, ...]:
-    """Check what can be proven without a second run."""
-    orders = read_orders(io.StringIO(portfolio.orders.to_csv(index=False)))
-    span = bars.between(weights.index[0], weights.index[-1])
-    return (
-        ledger_check(portfolio, orders, span),
-        execution_check(portfolio, weights, span, strategy.costs, strategy.fill),
-        _label_check(
-            [fit.fold for fit in predicted.fits], [max(fit.fit_end.values()) for fit in predicted.fits], bars, strategy.target.horizon
-        ),
-    )
-
-
-def _label_check(folds: Sequence[Fold], fit_ends: Iterable[pd.Timestamp], bars: Bars, horizon: int) -> Check:
-    """Prove for each fold that its last training label ended before its first decision."""
-    first_test = bars.times.get_indexer(pd.DatetimeIndex([fold.test_start for fold in folds]))
-    label_end = bars.times.get_indexer(pd.DatetimeIndex(list(fit_ends))) + 1 + horizon  # the label of t ends at the open of t + 1 + horizon
-    overlaps = [fold.test_start.date().isoformat() for fold, late in zip(folds, label_end > first_test, strict=True) if late]
-    detail = f"in {len(folds) - len(overlaps)} of {len(folds)} folds the last training label ended before the first decision"
-    return Check("label_overlap", not overlaps, detail + (f"; not in {', '.join(overlaps)}" if overlaps else ""))
 
 
 def _times(X: pd.DataFrame) -> pd.DatetimeIndex:

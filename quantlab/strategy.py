@@ -156,9 +156,9 @@ def with_settings(strategy: Strategy, settings: Sequence[str]) -> Strategy:
 
 
 def _literal(text: str) -> object:
-    """Read a number, True, None, a list ... or, failing that, a string."""
+    """Read a number, True (or true), None, a list ... or, failing that, a string."""
     try:
-        return ast.literal_eval(text)
+        return ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
     except (ValueError, SyntaxError):
         return text
 

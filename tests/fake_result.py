@@ -11,7 +11,7 @@ from quantlab.bars import Bars
 from quantlab.dataset import Dataset, Dropped
 from quantlab.folds import WalkForward
 from quantlab.news import News
-from quantlab.result import BacktestResult, Check, FoldFit, OutOfSample, Portfolio
+from quantlab.result import BacktestResult, Check, Delayed, FoldFit, OutOfSample, Portfolio, Trials, Variant
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH")
 HORIZON = 5
@@ -27,6 +27,7 @@ def fake_result(
     skill: float = 0.15,
     audited: bool = True,
     is_probability: bool = True,
+    n_documents: int = 200,
 ) -> BacktestResult:
     """Return a run over `n_sessions` business days; `skill` is how much of the target shows in the signal."""
     random = np.random.default_rng(7)
@@ -37,9 +38,7 @@ def fake_result(
     target.index = target.index.set_names(["time", "symbol"])
     noise = pd.Series(random.normal(size=len(target)), index=target.index)
     signal = np.tanh(skill * (target / target.std()).fillna(0.0) + noise) * 0.3
-    wide = signal.unstack()
-    weights = wide.sub(wide.mean(axis=1), axis=0).rolling(5, min_periods=1).mean()
-    weights = weights.div(weights.abs().sum(axis=1), axis=0)
+    weights = _weights(signal)
     returns = bars.close.pct_change().loc[times]
     return BacktestResult(
         run_id="0123456789abcdef",
@@ -48,14 +47,16 @@ def fake_result(
         dataset=Dataset(
             name="made up",
             bars=bars,
-            news=_news(random, bars),
+            news=_news(random, bars, n_documents),
             calendar="XNYS",
             dropped=(Dropped("no text", 3, ("news.csv:12", "news.csv:80", "news.csv:81")),),
             notes=("Prices and news are made up.",),
             hashes={"bars.csv": "ab" * 32, "news.csv": "cd" * 32},
         ),
         horizon=HORIZON,
-        predicted=OutOfSample(signal.rename("signal"), tuple(_fits(random, folds, bars, feature)), is_probability=is_probability),
+        predicted=OutOfSample(
+            signal.rename("signal"), tuple(_fits(random, folds, bars, feature)), is_probability=is_probability, text=_text(signal)
+        ),
         target=target.rename("target"),
         weights=weights,
         portfolio=_portfolio(random, weights, returns, bars),
@@ -65,6 +66,10 @@ def fake_result(
         provenance={"seed": 0, "source_sha256": "ef" * 32, "versions": {"numpy": "2.4.6", "python": "3.11"}},
         dropped_rows={"label unknown": 48, "feature unknown": 160},
         audit=_CHECKS if audited else None,
+        trials=Trials(n=3, sharpes=(0.01, 0.05), source="ledger", notes=("trial ledger: 1 of its lines cannot be read",)),
+        trial_id="fedcba9876543210",
+        variants=tuple(_variant(number, name, noise, returns) for number, name in enumerate(("no_text", "text_only", "placebo"))),
+        delayed=tuple(_delayed(n_bars, weights, returns) for n_bars in (1, 2)),
     )
 
 
@@ -82,17 +87,44 @@ def _bars(random: np.random.Generator, symbols: list[str], n: int) -> Bars:
     return Bars(open=close * 0.999, high=close * 1.01, low=close * 0.99, close=close, volume=close * 0 + 1e6)
 
 
-def _news(random: np.random.Generator, bars: Bars) -> News:
-    n = 200
+def _news(random: np.random.Generator, bars: Bars, n: int) -> News:
     return News(
         pd.DataFrame(
             {
                 "available_at": bars.times[np.sort(random.integers(0, len(bars.times), n))] - pd.Timedelta(hours=3),
                 "symbol": random.choice(list(bars.symbols), n),
                 "text": [f"headline {number}" for number in range(n)],
+                "source": [("wire", "blog", "")[number % 3] for number in range(n)],
             }
         )
     )
+
+
+def _weights(signal: pd.Series) -> pd.DataFrame:
+    """Return the signal less its mean, held for five sessions, sizes summing to 1."""
+    wide = signal.unstack()
+    weights = wide.sub(wide.mean(axis=1), axis=0).rolling(5, min_periods=1).mean()
+    return weights.div(weights.abs().sum(axis=1), axis=0)
+
+
+def _text(signal: pd.Series) -> pd.DataFrame:
+    """Return a tone and the shares of three topics, without a random number: others depend on how many were drawn."""
+    place = np.arange(len(signal))
+    share = {f"topic_{k}": ((place + k) % 3 == 0) * (place % 7 > 0) * 0.8 for k in range(3)}
+    return pd.DataFrame({"sentiment_tone": np.sin(place), **share}, index=signal.index)
+
+
+def _variant(number: int, name: str, noise: pd.Series, returns: pd.DataFrame) -> Variant:
+    """Return the strategy with a signal of noise, each variant with noise of its own."""
+    signal = pd.Series(np.roll(noise.to_numpy(), number), index=noise.index)
+    held = _weights(signal).shift(1, fill_value=0.0)
+    turnover = held.diff().abs().sum(axis=1)
+    return Variant(name, signal, (held * returns).sum(axis=1) - 6e-4 * turnover, turnover)
+
+
+def _delayed(n_bars: int, weights: pd.DataFrame, returns: pd.DataFrame) -> Delayed:
+    held = weights.shift(1 + n_bars, fill_value=0.0)
+    return Delayed(n_bars, (held * returns).sum(axis=1), held.diff().abs().sum(axis=1))
 
 
 def _fits(random: np.random.Generator, folds: list, bars: Bars, feature: str) -> list[FoldFit]:
@@ -109,9 +141,11 @@ def _fits(random: np.random.Generator, folds: list, bars: Bars, feature: str) ->
                 fit_end={"model": fold.train_end, "topics": fold.train_end},
                 importance=dict(zip(names, share.tolist(), strict=True)),
                 learned={
-                    "topics": {f"topic_{k}": list(random.permutation(words)[:4]) for k in range(3)},
-                    "encoder": {"loss": [0.69, 0.64]},
+                    "topics": {"topics": [list(random.permutation(words)[:4]) for k in range(3)]},
+                    "encoder": {"loss": [0.69, 0.64], "knowledge_cutoff": "2020-08-31"},
                 },
+                groups={name: name.split("_")[0] for name in names[3:]},
+                contribution=dict(zip(names, (0.01 * share).tolist(), strict=True)),
             )
         )
     return fits

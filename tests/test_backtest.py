@@ -157,6 +157,28 @@ def test_a_skipped_audit_is_said(market: Path, first: Path, tmp_path: Path) -> N
     assert json.loads(outputs(tmp_path)["report.json"])["audit"]["verdict"] == "skipped"
 
 
+def n_trials(out: Path) -> list[tuple[int, str]]:
+    """Return how many trials each run in a reports folder counts, and who counted."""
+    found = [json.loads(path.read_text(encoding="utf-8"))["trials"] for path in out.glob("*/*/report.json")]
+    return sorted((trials["n"], trials["source"]) for trials in found)
+
+
+def test_every_variant_counts_once(market: Path, first: Path, tmp_path: Path) -> None:
+    """The same run again is no new trial, another setting is; --trials overrules; a deleted ledger is noticed."""
+    command = ["strategies/price_momentum.py", "--data", market, "--out", tmp_path, "--cache", first / "cache", "--quiet", *QUICK]
+    for extra in ([], [], ["--set", "weights.quantile=0.3"], ["--set", "weights.quantile=0.4", "--trials", "40"]):
+        done = backtest(*command, *extra)
+        assert done.returncode == 0, done.stderr
+    assert n_trials(tmp_path) == [(1, "ledger"), (2, "ledger"), (40, "given")]
+    ledger = tmp_path / "price_momentum" / "trials.jsonl"
+    assert ledger.read_text(encoding="utf-8").count("\n") == 3
+    ledger.unlink()
+    done = backtest(*command, "--json", *[])
+    assert done.returncode == 0, done.stderr
+    assert backtest(*command, "--trials", "0").returncode == 2
+    assert any("no line in it" in path.read_text(encoding="utf-8") for path in tmp_path.glob("*/*/report.json"))
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder."""

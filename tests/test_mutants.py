@@ -34,9 +34,9 @@ MUTANTS = {
     ),
     "cache key without documents": ("text/base.py", "self._identity(), documents.fingerprint(),", "self._identity(),", "test_text_base.py"),
     "cache not verified": ("cache.py", "if _seal(path, payload) != digest:", "if False:", "test_cache.py"),
-    "model not cloned": ("walkforward.py", "model = clone(task.model).fit(", "model = task.model.fit(", "test_walkforward.py"),
+    "model not cloned": ("walkforward/fold.py", "model = clone(task.model)", "model = task.model", "test_walkforward.py"),
     "training rows after the purge": (
-        "walkforward.py",
+        "walkforward/__init__.py",
         "fold.train_start, fold.train_end)",
         "fold.train_start, fold.test_end)",
         "test_walkforward.py",

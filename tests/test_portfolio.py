@@ -13,7 +13,7 @@ from quantlab.audit.ledger import execution_check, ledger_check, replay
 from quantlab.bars import Bars
 from quantlab.costs import Costs
 from quantlab.errors import DataError, UsageError
-from quantlab.portfolio import simulate
+from quantlab.portfolio import simulate, simulate_many
 
 FREE = Costs(fee_bps=0, slippage_bps=0, delisting_haircut_bps=0)
 
@@ -271,3 +271,29 @@ def test_rust_and_numba_orders_are_bit_identical() -> None:
         for engine in ("rust", "numba")
     ]
     assert records[0].tobytes() == records[1].tobytes()
+
+
+def test_many_weights_at_once_earn_to_the_last_bit_what_each_earns_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With halts, a delisting, shorts and costs; in one call, and in several."""
+    bars = random_bars(60, 6, seed=4)
+    close = bars.close.copy()
+    close.iloc[20:, 1] = np.nan
+    close.iloc[30:33, 2] = np.nan
+    gone = close.isna()
+    bars = Bars(*(getattr(bars, name).mask(gone) for name in ("open", "high", "low", "close")), bars.volume.mask(gone))
+    many = []
+    for seed in range(5):
+        drawn = np.random.default_rng(seed).normal(size=close.shape)
+        many.append(pd.DataFrame(drawn / np.abs(drawn).sum(axis=1, keepdims=True) * (seed % 2 + 1), close.index, close.columns))
+    costs, terms = Costs(fee_bps=3.0, slippage_bps=7.0, delisting_haircut_bps=500.0), {"cash": 1e5, "max_gross": 2.0}
+    alone = [simulate(weights, bars, costs, **terms) for weights in many]
+    for cells in (10**9, 2 * bars.close.size, 1):
+        monkeypatch.setattr("quantlab.portfolio.MOST_CELLS", cells)
+        together = simulate_many(many, bars, costs, **terms)
+        assert len(together) == len(many)
+        for (returns, turnover), portfolio in zip(together, alone, strict=True):
+            pd.testing.assert_series_equal(returns, portfolio.returns, check_exact=True)
+            pd.testing.assert_series_equal(turnover, portfolio.turnover, check_exact=True)
+    assert simulate_many([], bars, costs) == []
+    with pytest.raises(DataError, match="0 means flat"):
+        simulate_many([many[0], many[1] * np.nan], bars, costs, **terms)

@@ -22,24 +22,33 @@ from fake_result import fake_result
 
 from quantlab import metrics
 from quantlab.errors import StorageError
-from quantlab.folds import Fold
 from quantlab.report import figures, files, folder, index, page, wording, write_report
 from quantlab.report.contract import as_json, contract
-from quantlab.result import BacktestResult, Check, FoldFit, OutOfSample
+from quantlab.result import BacktestResult, Check, OutOfSample
 
 HOSTILE = ('"><img src=x onerror=alert(1)>', "</script><script>alert(1)</script>", "=HYPERLINK(1)", "AAA", "{{ 7*7 }}")
 KEYS = {
     "strategy": None,
     "run_id": None,
     "schema_version": None,
+    "verdict": "level sentence also reasons text",
     "data": "name start end n_sessions n_symbols n_documents",
-    "returns": "total_return cagr volatility sharpe sortino calmar benchmark_total_return alpha beta monthly",
-    "drawdown": "max_drawdown max_drawdown_sessions worst",
-    "accuracy": "n hit_rate base_rate mcc auc brier ic_mean ic_std ic_t ic_by_fold",
-    "significance": "psr dsr n_trials min_track_record sharpe_ci pbo",
-    "trading": "turnover n_trades exposure fees slippage truncated_orders",
+    "returns": "total_return cagr volatility sharpe sortino calmar benchmark_total_return alpha beta monthly gross_total_return "
+    "gross_sharpe benchmark_sharpe omega tail_ratio value_at_risk expected_shortfall skewness kurtosis win_rate profit_factor "
+    "tracking_error information_ratio up_capture down_capture best_days worst_days best_months worst_months",
+    "drawdown": "max_drawdown max_drawdown_sessions worst time_under_water ulcer_index",
+    "accuracy": "n hit_rate base_rate mcc auc brier ic_mean ic_std ic_t ic_by_fold ic_lag ic_ir ic_positive n_sessions balanced_accuracy "
+    "brier_skill log_loss calibration coverage ic_decay quantile_returns quantile_spread rank_autocorrelation break_even_bps "
+    "names_per_session pooled_ic",
+    "intervals": "total_return cagr volatility sharpe max_drawdown alpha information_ratio hit_rate hit_rate_above_base ic_mean pooled_ic",
+    "significance": "psr dsr n_trials min_track_record sharpe_ci pbo convention n_returns trial_variance expected_max_sharpe haircut spa_p "
+    "confidence n_resamples blocks",
+    "trials": "n source notes",
+    "trading": "turnover n_trades exposure fees slippage truncated_orders n_open trades_won trade_profit_factor annual_turnover "
+    "net_exposure time_in_market",
     "walk_forward": None,
-    "text_ablation": None,
+    "text_ablation": "variants groups by_age by_topic by_source events knowledge",
+    "fragility": "own_cost_bps cost_delay stress without_best concentration best_names worst_names capacity sub_periods legs regimes",
     "audit": "verdict checks",
 }
 
@@ -103,7 +112,8 @@ def empty(result: BacktestResult) -> BacktestResult:
     )
     fits = tuple(replace(fit, importance={}, learned={}) for fit in result.predicted.fits)
     predicted = OutOfSample(0.0 * result.predicted.signal, fits)
-    return replace(result, portfolio=portfolio, predicted=predicted, benchmark=flat * math.nan, audit=None, dropped_rows={})
+    nothing = {"audit": None, "dropped_rows": {}, "variants": None, "delayed": ()}
+    return replace(result, portfolio=portfolio, predicted=predicted, benchmark=flat * math.nan, **nothing)
 
 
 def test_contract_has_exactly_its_keys(run: Path) -> None:
@@ -115,8 +125,7 @@ def test_contract_has_exactly_its_keys(run: Path) -> None:
             assert list(content[name]) == keys.split()
     assert list(content["walk_forward"][0]) == ["train_start", "train_end", "test_start", "test_end", "n_train", "n_test", "ic"]
     assert list(content["returns"]["monthly"][0]) == ["month", "return"]
-    assert content["schema_version"] == 1
-    assert content["text_ablation"] is None
+    assert content["schema_version"] == 2
 
 
 def test_contract_numbers_are_those_of_the_tables(result: BacktestResult) -> None:
@@ -132,22 +141,22 @@ def test_contract_numbers_are_those_of_the_tables(result: BacktestResult) -> Non
     assert content["trading"]["fees"] == pytest.approx(portfolio.fees.sum())
     assert content["trading"]["truncated_orders"] == 1
     assert content["data"]["n_documents"] == 200
-    assert content["significance"]["n_trials"] == 1
-    assert content["significance"]["dsr"] == content["significance"]["psr"]
+    assert content["significance"]["n_trials"] == content["trials"]["n"] == 3
+    assert content["significance"]["dsr"] < content["significance"]["psr"]
     low, high = content["significance"]["sharpe_ci"]
     assert low < content["returns"]["sharpe"] < high
     assert content["audit"]["verdict"] == "passed"
 
 
 def test_ic_of_a_fold_is_the_mean_over_its_test_sessions(result: BacktestResult) -> None:
-    """The information coefficient is averaged between the fold's ends, both included, and its lag is the horizon."""
+    """The information coefficient is averaged between the fold's ends, both included, and its lag is twice the horizon."""
     content = contract(result)
     ic = metrics.information_coefficient(result.predicted.signal, result.target)
     fold = result.predicted.fits[1].fold
     inside = [value for time, value in ic.items() if fold.test_start <= time <= fold.test_end]
     assert content["accuracy"]["ic_by_fold"][1] == pytest.approx(np.mean(inside))
     assert content["walk_forward"][1]["ic"] == content["accuracy"]["ic_by_fold"][1]
-    assert content["accuracy"]["ic_t"] == metrics.newey_west_t(ic, result.horizon)
+    assert content["accuracy"]["ic_t"] == metrics.newey_west_t(ic, 2 * result.horizon)
 
 
 def test_brier_is_for_probabilities_alone(result: BacktestResult) -> None:
@@ -165,7 +174,16 @@ def test_what_does_not_apply_is_null(result: BacktestResult) -> None:
         assert content[group][name] is None
     assert content["significance"]["sharpe_ci"] == [None, None]
     assert content["significance"]["min_track_record"] is None
-    assert content["drawdown"] == {"max_drawdown": 0.0, "max_drawdown_sessions": 0, "worst": []}
+    assert content["drawdown"] == {
+        "max_drawdown": 0.0,
+        "max_drawdown_sessions": 0,
+        "worst": [],
+        "time_under_water": 0.0,
+        "ulcer_index": 0.0,
+    }
+    assert content["verdict"]["level"] == "untested"
+    assert content["text_ablation"] is None
+    assert content["fragility"]["stress"] == []
     assert content["audit"] == {"verdict": "skipped", "checks": []}
     text = html(empty(result))
     shown = " ".join(_Page(text).shown)
@@ -442,16 +460,17 @@ def test_index_lists_runs_and_names_the_broken(result: BacktestResult, tmp_path:
     for name in ("torn", "list", "deep", "part"):
         assert f"old/{name}/report.json" in shown
     assert ".writing" not in shown
-    assert not found.texts["script"]
+    assert len(found.texts["script"]) == 1  # which sorts and filters
 
 
 def test_figures_work_in_a_notebook(result: BacktestResult) -> None:
     """Each figure is a plotly figure with data, fixed ids and no colour of its own."""
     made = figures.figures(result)
-    assert list(made) == ["equity", "rolling-sharpe", "underwater", "ic-by-fold", "folds", "importance", "exposure"]
+    assert list(made) == ["equity", "rolling-sharpe", "underwater", "folds", "exposure"]
+    made |= {"ic-by-fold": figures.ic_by_fold(result), "importance": figures.importance(result)}
     for figure in made.values():
         assert figure.data
-        assert "color" not in json.dumps([trace.to_plotly_json() for trace in figure.data])
+        assert "color" not in json.dumps(json.loads(figure.to_json())["data"])
 
 
 def test_benchmark_of_the_same_name_is_still_drawn(result: BacktestResult) -> None:
@@ -485,14 +504,3 @@ def test_result_is_left_alone(result: BacktestResult, tmp_path: Path) -> None:
         assert getattr(result.portfolio, name).equals(table)
     assert result.weights.equals(weights)
     assert result.predicted.signal.equals(signal)
-
-
-@pytest.mark.parametrize(("cutoff", "said"), [("2019-12-31", None), ("2021-01-02", "50.0%"), ("2030-01-01", "100.0%")])
-def test_a_span_that_a_pretrained_encoder_may_remember_is_marked(cutoff: str, said: str | None) -> None:
-    """The share of the sessions before the knowledge cut-off; nothing where there are none, or no such learner."""
-    sessions = pd.date_range("2021-01-01 21:00", periods=4, freq="D", tz="UTC")
-    fold = Fold(sessions[0], sessions[1], sessions[2], sessions[3])
-    fit = FoldFit(fold, 1, 1, {}, {}, {"encoder": {"knowledge_cutoff": cutoff}, "topics": {"topics": []}})
-    sentence = wording.memory_sentence([fit], sessions)
-    assert (said in sentence) if said and sentence else sentence is None
-    assert wording.memory_sentence([FoldFit(fold, 1, 1, {})], sessions) is None

@@ -11,17 +11,23 @@ import pytest
 from conftest import random_bars
 
 from quantlab.bars import Bars
+from quantlab.costs import Costs
 from quantlab.dataset import Dataset
 from quantlab.errors import DataError, QuantlabError, StrategyError, UsageError
 from quantlab.executor import processes
 from quantlab.features import momentum, panel
 from quantlab.folds import WalkForward
-from quantlab.models import ridge_regressor
-from quantlab.news import News
+from quantlab.models import ridge_regressor, with_text
+from quantlab.news import News, known_news
+from quantlab.portfolio import simulate
+from quantlab.provenance import content_hash
 from quantlab.repro import described
-from quantlab.run import Settings, content_hash, run
+from quantlab.result import Trials
+from quantlab.run import Settings, run, trial_id
 from quantlab.strategy import Strategy
+from quantlab.synthetic import make_market
 from quantlab.target import ForwardReturn
+from quantlab.text import Sentiment
 from quantlab.weights import long_short
 
 BARS = random_bars(120, 6)
@@ -66,6 +72,46 @@ def test_the_same_inputs_give_the_same_id_and_another_input_another() -> None:
         run(STRATEGY, DATASET, Settings(start=BARS.times[2])),
     ]
     assert len({base.run_id, *(other.run_id for other in others)}) == 5
+
+
+def test_how_often_it_was_tried_is_an_input_but_not_what_is_tried() -> None:
+    """Another count gives another run of the same trial; another setting another trial; an audit none."""
+    once, again = (run(STRATEGY, DATASET, Settings(trials=trials)) for trials in (Trials(), Trials(n=7, source="given")))
+    assert once.run_id != again.run_id
+    assert once.trial_id == again.trial_id == trial_id(STRATEGY, DATASET, Settings(audit=False, ablation=False))
+    other = {trial_id(STRATEGY, DATASET, Settings(seed=1)), trial_id(replace(STRATEGY, cash=5.0), DATASET, Settings())}
+    assert len({once.trial_id, *other}) == 3
+
+
+def test_the_same_weights_are_also_traded_later_and_without_costs() -> None:
+    """One bar later is the portfolio of the weights of the bar before, fees and slippage left out; the first bars hold nothing."""
+    result = run(STRATEGY, DATASET)
+    span = BARS.between(result.weights.index[0], result.weights.index[-1])
+    for delayed, n_bars in zip(result.delayed, (1, 2), strict=True):
+        late = simulate(result.weights.shift(n_bars, fill_value=0.0), span, Costs(fee_bps=0.0, slippage_bps=0.0))
+        assert delayed.n_bars == n_bars
+        pd.testing.assert_series_equal(delayed.gross_returns, late.returns)
+        pd.testing.assert_series_equal(delayed.turnover, late.turnover)
+        assert (delayed.turnover.iloc[: n_bars + 1] == 0).all()
+    assert run(STRATEGY, DATASET, Settings(ablation=False)).delayed == ()
+
+
+def test_the_variants_trade_as_the_strategy_does() -> None:
+    """Each signal through the same weight rule, costs and bars; a strategy without text has none."""
+    market = make_market(120, 6, seed=3).dataset
+    texty = replace(
+        STRATEGY,
+        features=lambda bars, news: panel(m=momentum(bars.close, 3), news=known_news(news, bars)),
+        model=with_text(ridge_regressor(), Sentiment()),
+    )
+    result = run(texty, market)
+    assert result.variants is not None
+    assert [variant.name for variant in result.variants] == ["no_text", "text_only", "placebo"]
+    span = market.bars.between(result.weights.index[0], result.weights.index[-1])
+    for variant in result.variants:
+        earned = simulate(long_short(variant.signal, market.bars).loc[span.times], span, STRATEGY.costs)
+        pd.testing.assert_series_equal(variant.returns, earned.returns)
+    assert run(STRATEGY, DATASET).variants is None
 
 
 def test_two_strategies_that_differ_in_a_function_alone_have_two_ids() -> None:

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from quantlab.cache import Cache
 from quantlab.errors import UsageError
 from quantlab.news import known_news
-from quantlab.text import sentiment
+from quantlab.text import tones
 from quantlab.text.sentiment import WORDS, Sentiment, score
 
 BARS = flat_bars({"A": [1, 1, 1], "B": [2, 2, 2]})  # closes at 21:00 on 1, 2 and 3 January 2024
@@ -118,7 +118,7 @@ def test_what_it_was_fitted_on_changes_nothing() -> None:
 def test_each_distinct_text_is_scored_once_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Copies cost nothing; companions change nothing; with a cache, `prepare` does the work of all folds."""
     asked: list[str] = []
-    monkeypatch.setattr(sentiment, "score", lambda texts: (asked.extend(texts), score(texts))[1])
+    monkeypatch.setattr(tones, "score", lambda texts, own: (asked.extend(texts), score(texts, own))[1])
     news = column(("2024-01-02T01:00Z", "A", GOOD), ("2024-01-02T01:00Z", "B", GOOD), ("2024-01-03T01:00Z", "B", BAD))
     bare = Sentiment().fit_transform(news)
     assert sorted(asked) == sorted([GOOD, BAD])
@@ -134,7 +134,7 @@ def test_each_distinct_text_is_scored_once_and_alone(monkeypatch: pytest.MonkeyP
 def test_names_and_parameters() -> None:
     """Three named columns; clone keeps the parameters; a half-life must be positive."""
     learner = clone(Sentiment(half_life_hours=6.0))
-    assert learner.get_params() == {"half_life_hours": 6.0, "cache": None}
+    assert {name: value for name, value in learner.get_params().items() if value is not None} == {"half_life_hours": 6.0, "template": "{}"}
     assert [*learner.fit(column()).get_feature_names_out()] == ["sentiment_tone", "sentiment_confidence", "sentiment_disagreement"]
     with pytest.raises(UsageError, match="half_life_hours=0"):
         Sentiment(half_life_hours=0).fit(column())

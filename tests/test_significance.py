@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,7 @@ import pytest
 
 from quantlab import metrics
 from quantlab import significance as sig
-
-
-def noise(n: int, mean: float = 0.0, seed: int = 0) -> pd.Series:
-    """Return n independent normal returns."""
-    return pd.Series(mean + 0.01 * np.random.default_rng(seed).normal(size=n))
+from quantlab.result import Trials
 
 
 def test_probabilistic_sharpe_of_the_paper() -> None:
@@ -55,7 +52,7 @@ def test_min_track_record_is_where_the_probability_reaches_the_confidence() -> N
     """At the minimum track record the probabilistic Sharpe ratio is the confidence asked for."""
     n = sig.min_track_record(0.1, -0.5, 5.0, benchmark=0.02, confidence=0.9)
     spread = math.sqrt(1 + 0.05 + 0.01)
-    assert sig.NORMAL.cdf((0.1 - 0.02) * math.sqrt(n - 1) / spread) == pytest.approx(0.9)
+    assert NormalDist().cdf((0.1 - 0.02) * math.sqrt(n - 1) / spread) == pytest.approx(0.9)
     assert sig.min_track_record(-0.1, 0.0, 3.0) == math.inf
     assert math.isnan(sig.min_track_record(math.nan, 0.0, 3.0))
 
@@ -72,48 +69,12 @@ def test_undefined_stays_undefined() -> None:
     assert math.isnan(sig.probabilistic_sharpe(math.nan, 100, 0.0, 3.0))
     assert math.isnan(sig.probabilistic_sharpe(0.1, 1, 0.0, 3.0))
     assert math.isnan(sig.probabilistic_sharpe(1.0, 100, 5.0, 1.0))
-    for returns in (pd.Series([0.0] * 50), pd.Series([0.01, -0.01]), pd.Series(dtype=float), pd.Series([math.nan] * 50)):
-        assert all(math.isnan(bound) for bound in sig.sharpe_interval(returns))
+    assert math.isnan(sig.trial_variance(Trials(), math.nan, 100))
 
 
-def test_interval_is_reproducible_and_seeded() -> None:
-    """Same seed, same interval, to the bit; another seed, another one."""
-    returns = noise(300)
-    assert sig.sharpe_interval(returns) == sig.sharpe_interval(returns)
-    assert sig.sharpe_interval(returns, seed=1) != sig.sharpe_interval(returns, seed=2)
-
-
-def test_interval_has_the_width_of_the_formula() -> None:
-    """For independent normal returns the bootstrap agrees with Lo's standard error."""
-    returns = noise(1000, mean=0.0005)
-    low, high = sig.sharpe_interval(returns, block=1)
-    expected = 2 * 1.96 * sig.lo_standard_error(metrics.sharpe(returns, periods=1), 1000) * math.sqrt(252)
-    assert high - low == pytest.approx(expected, rel=0.1)
-    assert low < metrics.sharpe(returns) < high
-
-
-def test_interval_covers_the_truth() -> None:
-    """In about 95% of worlds without skill the interval contains 0."""
-    covered = [low <= 0 <= high for low, high in (sig.sharpe_interval(noise(250, seed=s), n_resamples=300) for s in range(100))]
-    assert 0.87 <= np.mean(covered) <= 1.0
-
-
-def test_blocks_keep_runs_together() -> None:
-    """Where gains follow gains, single days understate the width and blocks do not."""
-    shocks = np.random.default_rng(3).normal(size=1009)
-    returns = pd.Series(0.01 * np.convolve(shocks, np.ones(10), "valid"))
-    single, blocks = (sig.sharpe_interval(returns, block=block) for block in (1, 40))
-    assert blocks[1] - blocks[0] > 2 * (single[1] - single[0])
-
-
-def test_interval_matches_the_loop() -> None:
-    """The drawn rows are those of a loop that lays block after block round the circle."""
-    returns = noise(31)
-    n, block = 31, 4
-    starts = np.random.default_rng([7, sig.crc32(b"sharpe_interval")]).integers(0, n, size=(50, 8))
-    ratios = []
-    for row in starts:
-        drawn = [returns.iloc[(start + k) % n] for start in row for k in range(block)][:n]
-        ratios.append(np.mean(drawn) / np.std(drawn, ddof=1) * math.sqrt(252))
-    expected = np.quantile(ratios, [0.05, 0.95])
-    assert sig.sharpe_interval(returns, confidence=0.9, n_resamples=50, seed=7) == pytest.approx(tuple(expected))
+def test_variance_of_the_trials() -> None:
+    """Of all ratios that are known, with ddof 1; of one alone, what sampling makes of it: (1 + .5 * 1) / 60 for a ratio of 1."""
+    assert sig.trial_variance(Trials(n=3, sharpes=(0.1, 0.2)), 0.3, 60) == pytest.approx(0.01)
+    assert sig.trial_variance(Trials(n=7, sharpes=(0.1,)), 0.3, 60) == pytest.approx(0.02)
+    assert sig.trial_variance(Trials(n=7), 1.0, 60) == pytest.approx(1.5 / 60)
+    assert sig.trial_variance(Trials(n=3, sharpes=(0.1, 0.3)), math.nan, 60) == pytest.approx(0.02)

@@ -12,7 +12,7 @@ from encoder_case import tiny_checkpoint
 
 from quantlab.errors import StorageError, UsageError
 from quantlab.text import checkpoint as home
-from quantlab.text.checkpoint import PACKAGE, WEIGHTS_SHA256, find_checkpoint, load_encoder, resolved_dtype
+from quantlab.text.checkpoint import PACKAGE, WEIGHTS_SHA256, find_checkpoint, load_encoder, resolved_device, resolved_dtype
 
 
 def flip_last_byte(path: Path) -> None:
@@ -140,3 +140,23 @@ def test_auto_is_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(home, "_has_bfloat16", lambda has=has: has)
         assert resolved_dtype("auto") == expected
     assert (resolved_dtype("bfloat16"), resolved_dtype("float32")) == ("bfloat16", "float32")
+
+
+def test_a_gpu_is_used_where_torch_has_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked for only where its driver is loaded; one that is named and missing is an error, as is another word."""
+    asked = []
+    monkeypatch.setattr(home, "NVIDIA", tmp_path / "version")
+    for present in (True, False):
+        monkeypatch.setattr(home, "_has_cuda", lambda present=present: (asked.append(present), present)[1])
+        assert resolved_device("cpu") == resolved_device("auto") == "cpu"
+        assert not asked
+    with pytest.raises(UsageError, match="torch finds no GPU here"):
+        resolved_device("cuda")
+    (tmp_path / "version").touch()
+    assert resolved_device("auto") == "cpu"
+    monkeypatch.setattr(home, "_has_cuda", lambda: True)
+    assert resolved_device("auto") == resolved_device("cuda") == "cuda"
+    monkeypatch.setattr(home, "_gpu_has_bfloat16", lambda: False)
+    assert resolved_dtype("auto", "cuda") == "float32"
+    with pytest.raises(UsageError, match="did you mean 'cuda'"):
+        resolved_device("cude")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quantlab.text.tokens import plain, tokens, words
+from quantlab.text.tokens import plain, runs, tokens, words
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,29 @@ def test_words_are_some_of_the_tokens(text: str) -> None:
     """Words are the tokens less some, in the same order."""
     remaining = iter(tokens(text))
     assert all(word in remaining for word in words(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Federal Reserve raises interest rate", [["federal", "reserve", "raises", "interest", "rate"]]),
+        ("rate of interest", [["rate"], ["interest"]]),
+        ("oil, gas; coal", [["oil"], ["gas"], ["coal"]]),
+        ("year-end  rally #fed #rates", [["year", "end", "rally"], ["fed"], ["rates"]]),
+        ("profit $AAPL warning 5 % higher", [["profit"], ["warning"], ["higher"]]),
+        ("u.s. treasury", [["u.s", "treasury"]]),
+        ("the of 5%", []),
+    ],
+)
+def test_runs_of_known_texts(text: str, expected: list[list[str]]) -> None:
+    """Words side by side are one run; stop words, numbers, cashtags, commas and # end it; spaces and hyphens do not."""
+    assert runs(text) == expected
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.text(alphabet="aBc1$@.'&% :/#-RT\n,"))
+def test_runs_are_the_words_in_their_order(text: str) -> None:
+    """Put together again, the runs are the words; none is empty."""
+    found = runs(text)
+    assert [word for run in found for word in run] == words(text)
+    assert all(found)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from quantlab.bars import TIME_UNIT, Bars
-from quantlab.data.checks import VALUES, BarRows, bar_rows, listed_rows
+from quantlab.data.checks import VALUES, BarRows, bar_rows, listed_rows, names_of
 from quantlab.data.documents import Documents, documents, of_known_symbols
 from quantlab.data.duplicates import copies
 from quantlab.data.files import files_of, sha256_of
@@ -97,6 +97,7 @@ def assemble(tables: Tables, settings: Settings, hashes: Mapping[str, str], find
         dropped=tuple(findings.dropped),
         notes=(*settings.notes, *([f"licence: {settings.licence}"] if settings.licence else []), *findings.notes),
         hashes=dict(hashes),
+        names={} if tables.listing is None else names_of(tables.listing, findings),
     )
 
 

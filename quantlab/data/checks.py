@@ -181,6 +181,14 @@ def listed_rows(rows: BarRows, table: Table, listing: Table, findings: Findings)
     return rows.keep(fits)
 
 
+def names_of(listing: Table, findings: Findings) -> dict[str, str]:
+    """Return the name of each symbol that has one."""
+    if "name" not in listing.frame:
+        return {}
+    symbol, name = texts(listing, "symbol", findings), texts(listing, "name", findings)
+    return {str(key): str(value) for key, value in zip(symbol, name, strict=True) if value != ""}
+
+
 def _spells(listing: Table, findings: Findings) -> pd.DataFrame | None:
     """Return symbol, start and end of each listing, or None if the table cannot be used."""
     if not has_columns(listing, [("symbol",)], findings):

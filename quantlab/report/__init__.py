@@ -12,5 +12,6 @@ index      the list of all runs
 """
 
 from quantlab.report.folder import write_report
+from quantlab.report.index import folder_name
 
-__all__ = ["write_report"]
+__all__ = ["folder_name", "write_report"]

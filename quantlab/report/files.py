@@ -74,6 +74,7 @@ def manifest(result: BacktestResult, files: Mapping[str, bytes]) -> bytes:
     content = {
         "schema_version": SCHEMA_VERSION,
         "run_id": result.run_id,
+        "trial_id": result.trial_id,
         "strategy": result.strategy,
         "data": {"name": result.dataset.name, "hashes": result.dataset.hashes},
         "config": result.config,

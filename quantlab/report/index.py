@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from math import isfinite
+from operator import mul
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +16,9 @@ from urllib.parse import quote
 from quantlab.cache import write_atomically
 from quantlab.errors import StorageError
 from quantlab.report import wording as say
-from quantlab.report.blocks import Row
+from quantlab.report.blocks import Cell, Row, verdict
 
+SPARK = (120.0, 32.0, 3.0, 60)  # of a line of equity: width, height, margin, most points
 LONGEST_NAME = 80  # of a folder; most file systems allow 255 bytes
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)  # what any JSON can do to a reader
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -61,12 +65,40 @@ def _row(path: Path, directory: Path) -> Row:
     folds, accuracy = content["walk_forward"], content["accuracy"]
     span = f"{say.day(folds[0]['test_start'])} to {say.day(folds[-1]['test_end'])}" if folds else say.NONE
     link = "/".join(quote(part, safe="") for part in path.relative_to(directory).parent.parts)
-    cells = (
-        span,
-        say.signed(content["returns"]["total_return"]),
-        say.number(content["returns"]["sharpe"]),
-        say.percent(content["drawdown"]["max_drawdown"]),
-        say.percent(accuracy["hit_rate"]),
-        say.number(accuracy["ic_mean"], 3),
+    figures = (
+        (content["returns"]["total_return"], say.signed),
+        (content["returns"]["sharpe"], say.number),
+        (content["drawdown"]["max_drawdown"], say.percent),
+        (accuracy["hit_rate"], say.percent),
+        (accuracy["ic_mean"], _to_three),
     )
-    return Row(str(content["strategy"]), str(content["run_id"]), f"{link}/report.html", str(content["audit"]["verdict"]), cells)
+    numbers = [Cell(written(value), "number", None if value is None else float(value)) for value, written in figures]
+    audit = str(content["audit"]["verdict"])
+    return Row(
+        strategy=str(content["strategy"]),
+        run_id=str(content["run_id"]),
+        link=f"{link}/report.html",
+        verdict=verdict(content.get("verdict")),
+        sparkline=sparkline(content["returns"]["monthly"]),
+        cells=[*numbers, Cell(audit, "text", audit), Cell(span, "day", span)],
+    )
+
+
+def sparkline(monthly: Sequence[Mapping[str, float | None]]) -> str:
+    """Return the points of the equity month by month, in the coordinates of its small picture; nothing for an empty list.
+
+    A month without a return leaves the equity where it was.
+    """
+    width, height, margin, most = SPARK
+    equity = list(accumulate((1.0 + (month["return"] or 0.0) for month in monthly), mul, initial=1.0))
+    step = max(1, -(-len(equity) // most))
+    shown = equity[::-step][::-1]  # the last month is always there
+    low, high = min(shown), max(shown)
+    if len(shown) < 2 or not (isfinite(low) and isfinite(high)):
+        return ""
+    across, up = (width - 2 * margin) / (len(shown) - 1), (height - 2 * margin) / ((high - low) or 1.0)
+    return " ".join(f"{margin + across * at:.1f},{height - margin - up * (value - low):.1f}" for at, value in enumerate(shown))
+
+
+def _to_three(value: object) -> str:
+    return say.number(value, 3)

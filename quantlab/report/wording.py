@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeGuard
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias, TypeGuard
 
 import pandas as pd
 
-from quantlab.result import FoldFit, Json
+from quantlab.result import Json
 
 NONE = "–"  # noqa: RUF001  (an en dash is what typographers set for "none")
 LONGEST = 300  # characters of one cell
+Written: TypeAlias = Callable[[object], str]
 
 
 def percent(fraction: object, digits: int = 1) -> str:
@@ -26,6 +27,23 @@ def number(value: object, digits: int = 2) -> str:
     text = f"{value:,.{digits}f}"
     negative = text.startswith("-") and text.strip("-0.,") != ""  # no "-0.00"
     return ("\u2212" if negative else "") + text.lstrip("-")
+
+
+def three(value: object) -> str:
+    """Return a number with three digits, as correlations are written."""
+    return number(value, 3)
+
+
+def chance(value: object) -> str:
+    """Return a probability as a percentage that never claims to be certain."""
+    if _is_number(value) and not 0.001 <= value <= 0.999:
+        return "> 99.9%" if value > 0.5 else "< 0.1%"
+    return percent(value)
+
+
+def probability(value: object) -> str:
+    """Return a p-value with three digits; one that would round to nothing as `< 0.001`."""
+    return "< 0.001" if _is_number(value) and value < 0.0005 else number(value, 3)
 
 
 def signed(fraction: object, digits: int = 1) -> str:
@@ -70,6 +88,21 @@ def return_sentence(figures: Mapping[str, Mapping[str, object]], benchmark_name:
     )
 
 
+def gross_sentence(figures: Mapping[str, Mapping[str, object]]) -> str:
+    """Say what the costs took away."""
+    earned = figures["returns"]
+    return (
+        f"It returned {signed(earned['total_return'])} after costs; without any it would have been {signed(earned['gross_total_return'])}."
+    )
+
+
+def knowledge_sentence(known: Mapping[str, object]) -> str:
+    """Say up to when the pretrained encoder has read, and how much of the evaluated span lies before."""
+    share = known["share_of_sessions"]
+    beside = f"{percent(share)} of the sessions lie before: it may remember them" if share else "all sessions lie after it"
+    return f"The pretrained encoder has read texts up to {known['cutoff']}; {beside}. No walk-forward can mend that."
+
+
 def accuracy_sentence(figures: Mapping[str, Mapping[str, object]]) -> str:
     """Say how often the direction was right, beside what knowing nothing would have got."""
     accuracy = figures["accuracy"]
@@ -103,21 +136,6 @@ def audit_sentence(verdict: str) -> str:
         "failed": "The audit failed: see below which check did not hold. The figures cannot be trusted.",
         "skipped": "No audit was made: nothing here says that the future did not leak into the past.",
     }[verdict]
-
-
-def memory_sentence(fits: Sequence[FoldFit], sessions: pd.Index) -> str | None:
-    """Say how much of the evaluated span a pretrained encoder may remember, or None if it has read nothing of it.
-
-    No fold can mend that: its weights were made from texts up to its knowledge cut-off.
-    """
-    facts = [learned for fit in fits[-1:] for learned in fit.learned.values() if isinstance(learned, dict)]
-    cutoffs = sorted(str(learned["knowledge_cutoff"]) for learned in facts if learned.get("knowledge_cutoff"))
-    if not cutoffs:
-        return None
-    known = float((sessions <= pd.Timestamp(cutoffs[-1], tz="UTC") + pd.Timedelta(days=1)).mean())
-    if known == 0:
-        return None
-    return f"{percent(known)} of the sessions lie before {cutoffs[-1]}, up to which the pretrained encoder has read: it may remember them."
 
 
 def _leaf(value: Json) -> str:

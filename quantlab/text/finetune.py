@@ -1,103 +1,110 @@
-"""Fine-tuning: the top blocks of an encoder and a linear head, trained to tell a text's label.
+"""Fine-tuning: what `tune` names of an encoder and a linear head, trained to tell what a text's label is. One loop for all.
 
-1. The head starts as the ridge regression of the labels on the frozen embeddings, its penalty chosen by generalised cross-validation
-   (Golub, Heath & Wahba 1979). Labels are mostly noise here: this start is as good as frozen embeddings get, and training adds to it.
-2. AdamW (Loshchilov & Hutter 2019) then moves the head and the top blocks together: warm-up, clipped gradients, no dropout. Huber's
-   loss for numbers, cross-entropy for classes. One pass, so that no label is met twice, at a constant rate: on planted tones that
-   explain 4% of a label, this added 0.02 to 0.05 to the ridge's correlation, while decay to zero added nothing (a second pass: 0.04).
-3. One thread, a seeded order of examples: the same examples give the same bits. With two threads the last bits of a gradient vary.
+1. The head starts as a ridge regression on the frozen embeddings (`heads`), or, like all else, where an earlier fit stopped.
+2. AdamW then moves head and blocks together: warm-up, clipped gradients. Huber's loss for numbers, cross-entropy for classes. For returns
+   the default is one pass, so that no label is met twice, at a constant rate: on planted tones that explain 4% of a label, this added
+   0.02 to 0.05 to the ridge's correlation, while decay to zero added nothing (a second pass: 0.04).
+3. With examples held out, the loss on them is taken before the first and after each pass, and the best weights are restored.
+4. One thread, seeded order, dropout and first weights, anew for each pass: the same examples give the same bits, and a pass is a pure
+   function of the state before it. So a journal of passes (a Cache) lets training that was killed go on from the last one.
+
+On a GPU training is seeded too, but its kernels add in no fixed order: two fits agree to rounding, not to the bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from quantlab.cache import Arrays
-from quantlab.repro import one_thread, random_generator
-from quantlab.text.frozen import Chunk, FrozenPart, joined
-from quantlab.text.inference import Encoder, attention_penalty, batch_rows, one_torch_thread, pooled, side_by_side, token_mask
+from quantlab.cache import Arrays, Cache
+from quantlab.errors import UsageError
+from quantlab.executor import Progress, silent
+from quantlab.repro import random_generator
+from quantlab.text.augment import with_swapped
+from quantlab.text.batches import Batch, Rows, by_bucket, in_order, rows_of
+from quantlab.text.frozen import Chunk, FrozenPart
+from quantlab.text.heads import HEAD, averaged, first_head
+from quantlab.text.inference import batch_rows, side_by_side
+from quantlab.text.loop import Loop
+from quantlab.text.training import Examples, Floats, Task, Training
+from quantlab.text.tuned import tuned_part
 
-if TYPE_CHECKING:
-    import torch
-
-Floats = npt.NDArray[np.float64]
-Piece: TypeAlias = tuple[Chunk, int]  # rows from there on
-
-WARM_UP: Final = 0.1  # share of the steps
-WEIGHT_DECAY: Final = 0.01
-MAX_GRADIENT: Final = 1.0  # norm
-RAREST: Final = 1e-6  # base rate of a class that was not sampled
-PENALTIES: Final = np.logspace(-4, 1, 21)  # of the ridge, per unit of weight
+RECORD: Final = ("loss", "validation_loss")  # what a fit says of itself, beside weights
 
 
-@dataclass(frozen=True)
-class Training:
-    """How to train the blocks: what the parameters of TextEncoder say."""
+def finetune(
+    part: FrozenPart,
+    examples: Examples,
+    training: Training,
+    *,
+    seed: int = 0,
+    start: Arrays | None = None,
+    progress: Progress = silent,
+    journal: Cache | None = None,
+) -> Arrays:
+    """Return the trained weights and the head, float32; `loss` (n_epochs,), the mean training loss of each pass; `validation_loss`.
 
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Texts with labels.
-
-    target: (n_texts, 1) a number, or (n_texts, n_classes) the share of each class; weight: (n_texts,); sampled: (n_texts,) whether the
-    blocks are trained on it; the head starts from all.
+    start: what an earlier fit of the same kind returned, to go on from (`training.pull` ties the weights to it). journal: where passes are
+    kept. `validation_loss` is (n_epochs + 1,), the first before training; empty if nothing is held out.
+    Raises UsageError for parameters out of range.
     """
-
-    texts: Sequence[str]
-    target: Floats
-    weight: Floats
-    sampled: npt.NDArray[np.bool_]
-
-
-def finetune(part: FrozenPart, examples: Examples, training: Training) -> Arrays:
-    """Return the weights of the top blocks and the head, float32, and `loss`, the mean training loss of each epoch."""
-    if part.n_top == 0:
-        return _head(part.embeddings(examples.texts), examples) | {"loss": np.zeros(0)}
+    training.checked()
+    if training.label_smoothing > 0 and examples.task == "regression":
+        raise UsageError(f"Training: label_smoothing={training.label_smoothing!r} needs classes or labels: a number has no share to spread")
+    if training.gradual_unfreezing and part.whole is not None and part.whole.kind == "adalora":
+        raise UsageError(
+            "Training: gradual_unfreezing=True leaves AdaLoRA nothing to weigh ranks by: use tune='lora', or all blocks at once"
+        )
+    start = start if start is not None and _fits(start, part, examples) else None
     embeddings = np.zeros((len(examples.texts), part.checkpoint.width), np.float32)
-    sampled = []
-    for chunk in part.chunks(examples.texts):  # a few at a time: all states need not fit into memory, the sampled ones do
-        embeddings[chunk.position] = chunk.embedding
-        sampled.append(_rows(chunk, np.flatnonzero(examples.sampled[chunk.position])))
-    top = _top(part.encoder, part.n_top, _head(embeddings, examples))
-    with one_torch_thread():
-        losses = _train(top, _by_bucket(sampled), examples, training, bfloat16=part.encoder.bfloat16)
-    weights: Arrays = {name: value.detach().numpy().copy() for name, value in top.state_dict().items()}
-    return weights | {"loss": np.array(losses)}
+    if not part.tuned:
+        return first_head(part.embeddings(examples.texts), examples) | {name: np.zeros(0) for name in RECORD}
+    if training.synonyms > 0:
+        examples = with_swapped(examples, training.synonyms, seed)
+        embeddings = np.zeros((len(examples.texts), part.checkpoint.width), np.float32)
+    chunks = by_bucket(_entering(part, examples, embeddings))
+    head = first_head(embeddings, examples)
+    seeds = [seed, *random_generator(seed, "encoder: seeds of the ensemble").integers(2**31, size=training.n_seeds - 1).tolist()]
+    members = [] if start is None else members_of(start)
+    fits = []
+    for number, own in enumerate(seeds):
+        before = members[number % len(members)] if members else None
+        loop = Loop(part, examples, training, chunks, own, before, journal)
+        fits.append(loop.run(head, progress))
+    return fits[0] if len(fits) == 1 else _together(fits)
 
 
-def outputs(part: FrozenPart, learned: Arrays, texts: Sequence[str]) -> Floats:
-    """Return the head's outputs for each text, (n_texts, n_outputs): standardised labels or log-odds; a pure function of each text."""
-    if part.n_top == 0:
-        bias = learned["head.bias"].astype(float)
-        return np.asarray(projected(part.embeddings(texts), learned["head.weight"].astype(float)) + bias)
+def outputs(part: FrozenPart, learned: Arrays, texts: Sequence[str], task: Task = "regression") -> Floats:
+    """Return the head's outputs for each text, (n_texts, n_outputs): numbers or log-odds; a pure function of each text.
+
+    Of an ensemble: the mean, of numbers or (by `task`) of probabilities.
+    """
+    members = members_of(learned)
+    if not part.tuned:
+        embeddings = part.embeddings(texts)
+        return averaged(
+            [projected(embeddings, member["head.weight"].astype(float)) + member["head.bias"].astype(float) for member in members], task
+        )
     import torch
 
-    top, bfloat16 = _top(part.encoder, part.n_top, learned), part.encoder.bfloat16
+    heads = [tuned_part(part, {name: member[name] for name in HEAD}, weights=member) for member in members]
 
-    def run(piece: Piece) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]:
-        """Return the positions of one batch of texts and the head's outputs for them."""
-        chunk, start = piece
-        position = chunk.position[start : start + batch_rows(chunk.states.shape[1])]
-        rows = np.arange(start, start + batch_rows(chunk.states.shape[1])) % len(chunk.position)  # always full: shapes are fixed
+    def run(batch: Batch) -> tuple[Rows, list[Floats]]:
+        """Return the positions of one batch of texts and each head's outputs for them."""
+        chunk, rows = batch
+        n_rows = batch_rows(chunk.states.shape[1])
+        full = (rows[0] + np.arange(n_rows)) % len(chunk.position)  # always as many: shapes are fixed
         with torch.inference_mode():
-            return position, _forward(top, *_tensors(chunk, rows), bfloat16=bfloat16)[: len(position)].numpy()
+            found = [head.outputs(head.enter(chunk, full), head.mask(chunk, full))[: len(rows)].cpu().numpy() for head in heads]
+        return chunk.position[rows], found
 
-    pieces = ((c, start) for c in part.chunks(texts) for start in range(0, len(c.position), batch_rows(c.states.shape[1])))
-    found = np.zeros((len(texts), len(learned["head.bias"])))
-    for position, values in side_by_side(run, pieces):
-        found[position] = values
-    return found
+    found = np.zeros((len(members), len(texts), len(members[0]["head.bias"])))
+    for position, values in side_by_side(run, in_order(part.chunks(texts))):
+        found[:, position] = values
+    return averaged(list(found), task)
 
 
 def projected(values: npt.NDArray[np.floating], weights: Floats) -> Floats:
@@ -106,130 +113,38 @@ def projected(values: npt.NDArray[np.floating], weights: Floats) -> Floats:
     return np.concatenate([part.sum(axis=2, dtype=float) for part in parts]) if parts else np.zeros((0, len(weights)))
 
 
-def _train(top: torch.nn.ModuleDict, chunks: Sequence[Chunk], examples: Examples, training: Training, *, bfloat16: bool) -> list[float]:
-    """Train in place; return the mean loss of each epoch."""
-    import torch
-
-    rng = random_generator(training.seed, "encoder: order of examples")
-    target = torch.from_numpy(examples.target).float()
-    weight = torch.from_numpy(examples.weight / examples.weight[examples.sampled].mean()).float()
-    parameters = list(top.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=training.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
-    plans = [_plan(chunks, training.batch_size, rng) for _ in range(training.epochs)]
-    warm_up, step, losses = WARM_UP * sum(map(len, plans)), 0, []
-    for plan in plans:
-        total = 0.0
-        for chunk, rows in plan:
-            step += 1
-            for group in optimizer.param_groups:
-                group["lr"] = training.learning_rate * min(1.0, step / warm_up)
-            full = np.resize(rows, training.batch_size)  # torch keeps its kernels for every shape that it meets: 20 MB a fit
-            output = _forward(top, *_tensors(chunk, full), bfloat16=bfloat16)[: len(rows)]
-            batch = torch.from_numpy(chunk.position[rows])
-            loss = (weight[batch] * _losses(output, target[batch])).sum() / training.batch_size
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT)
-            optimizer.step()
-            total += float(loss.detach()) * training.batch_size
-        losses.append(total / float(examples.sampled.sum()))
-    return losses
+def members_of(learned: Arrays) -> list[Arrays]:
+    """Return the fits of an ensemble, each with plain names; of a single fit, itself."""
+    if HEAD[0] in learned:
+        return [learned]
+    numbers = sorted({int(name.partition(".")[0].removeprefix("seed")) for name in learned if name.startswith("seed")})
+    return [
+        {name.removeprefix(f"seed{number}."): value for name, value in learned.items() if name.startswith(f"seed{number}.")}
+        for number in numbers
+    ]
 
 
-def _losses(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the loss of each example, (n,)."""
-    from torch.nn import functional
-
-    if target.shape[1] == 1:
-        return functional.huber_loss(output[:, 0], target[:, 0], reduction="none")
-    return functional.cross_entropy(output, target, reduction="none")
+def _fits(start: Arrays, part: FrozenPart, examples: Examples) -> bool:
+    """Return whether an earlier fit is of the same kind: heads of as many outputs."""
+    members = members_of(start)
+    return bool(members) and members[0]["head.weight"].shape == (examples.target.shape[1], part.checkpoint.width)
 
 
-def _plan(chunks: Sequence[Chunk], batch_size: int, rng: np.random.Generator) -> list[tuple[Chunk, npt.NDArray[np.int64]]]:
-    """Return the batches of one epoch in random order, each of texts of one bucket: (chunk, rows in it)."""
-    batches = []
-    for chunk in chunks:
-        order = rng.permutation(len(chunk.position))
-        batches += [(chunk, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
-    return [batches[number] for number in rng.permutation(len(batches))]
+def _together(fits: list[Arrays]) -> Arrays:
+    """Return the fits of an ensemble as one; the losses are their mean, as far as all of them went."""
+    found = {f"seed{number}.{name}": value for number, fit in enumerate(fits) for name, value in fit.items() if name not in RECORD}
+    for name in RECORD:
+        n = min(len(fit[name]) for fit in fits)
+        found[name] = np.mean([fit[name][:n].astype(float) for fit in fits], axis=0)
+    return found
 
 
-def _forward(top: torch.nn.ModuleDict, states: torch.Tensor, mask: torch.Tensor, *, bfloat16: bool) -> torch.Tensor:
-    """Return the head's outputs, (n, n_outputs)."""
-    import torch
-
-    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-        hidden = states if bfloat16 else states.float()  # (n, n_tokens, width)
-        penalty = attention_penalty(mask)
-        for layer in top["layers"]:
-            hidden = layer(hidden, penalty)
-    output: torch.Tensor = top["head"](pooled(hidden, mask))
-    return output
-
-
-def _tensors(chunk: Chunk, rows: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return states (n, n_tokens, width), bfloat16, and mask (n, n_tokens) of some rows."""
-    import torch
-
-    states = torch.from_numpy(chunk.states[rows]).view(torch.bfloat16)
-    return states, token_mask(chunk.n_tokens[rows], states.shape[1])
-
-
-def _top(encoder: Encoder, n_top: int, weights: Arrays) -> torch.nn.ModuleDict:
-    """Return a copy of the encoder's top blocks with a head, with such weights as are given (at least the head's)."""
-    import torch
-
-    n_outputs, width = weights["head.weight"].shape
-    layers = torch.nn.ModuleList(deepcopy(layer) for layer in encoder.layers[-n_top:])
-    top = torch.nn.ModuleDict({"layers": layers, "head": torch.nn.Linear(width, n_outputs)})
-    names = top.state_dict().keys()
-    top.load_state_dict({name: torch.from_numpy(np.array(weights[name])) for name in names if name in weights}, strict=False)
-    return top.requires_grad_(True).eval()
-
-
-def _by_bucket(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """Return one chunk per bucket, its texts in their order: whatever the order on disk, training sees the same."""
-    buckets: dict[int, list[Chunk]] = {}
-    for chunk in chunks:
-        buckets.setdefault(chunk.states.shape[1], []).append(chunk)
-    whole = [joined(buckets[bucket]) for bucket in sorted(buckets)]
-    return [_rows(chunk, np.argsort(chunk.position, kind="stable")) for chunk in whole if len(chunk.position)]
-
-
-def _rows(chunk: Chunk, rows: npt.NDArray[np.int64]) -> Chunk:
-    """Return some rows of a chunk."""
-    return Chunk(chunk.position[rows], chunk.states[rows], chunk.embedding[rows], chunk.n_tokens[rows])
-
-
-def _head(embeddings: npt.NDArray[np.floating], examples: Examples) -> Arrays:
-    """Return the head that the ridge regression gives.
-
-    For classes it gives shares, and the head log-odds around the base rates p: log p + (share - p) / p, whose softmax is the share
-    to first order.
-    """
-    with one_thread():
-        coefficients, intercept = ridge(embeddings.astype(float), examples.target, examples.weight)
-    if examples.target.shape[1] > 1:
-        rates = np.maximum(examples.weight @ examples.target / examples.weight.sum(), RAREST)
-        coefficients, intercept = coefficients / rates[:, None], np.log(rates) + (intercept - rates) / rates
-    return {"head.weight": coefficients.astype(np.float32), "head.bias": intercept.astype(np.float32)}
-
-
-def ridge(X: Floats, targets: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Return coefficients (n_targets, n_features) and intercepts (n_targets,) of the ridge with the least GCV error."""
-    mean, centre = weight @ X / weight.sum(), weight @ targets / weight.sum()
-    root = np.sqrt(weight)[:, None]
-    A, B = X - mean, root * (targets - centre)
-    A *= root
-    values, vectors = np.linalg.eigh(A.T @ A)
-    values, moments = np.clip(values, 0.0, None)[:, None], vectors.T @ (A.T @ B)
-    n = weight.sum() ** 2 / (weight**2).sum()  # as many examples of equal weight
-    best, solution = np.inf, np.zeros_like(moments)
-    for penalty in PENALTIES[::-1] * weight.sum():  # the strongest first: it stays where nothing is better
-        shrunk = moments / (values + penalty)
-        residual = (B**2).sum() - 2 * (shrunk * moments).sum() + (shrunk**2 * values).sum()
-        freedom = 1 - (1 + (values / (values + penalty)).sum()) / n
-        if freedom > 0 and residual / freedom**2 < best:
-            best, solution = residual / freedom**2, shrunk
-    coefficients = (vectors @ solution).T
-    return coefficients, centre - coefficients @ mean
+def _entering(part: FrozenPart, examples: Examples, embeddings: npt.NDArray[np.float32]) -> Iterator[Chunk]:
+    """Yield what is trained on or held out, a few texts at a time (all states need not fit into memory), and fill in all embeddings."""
+    wanted = examples.sampled | examples.held_out
+    if part.whole is not None:
+        embeddings[:] = part.embeddings(examples.texts)
+    for chunk in part.chunks(examples.texts):
+        if part.whole is None:
+            embeddings[chunk.position] = chunk.embedding
+        yield rows_of(chunk, np.flatnonzero(wanted[chunk.position]))

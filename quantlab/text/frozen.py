@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,7 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from quantlab.cache import DIGEST, SUFFIX, Cache, key
-from quantlab.text.checkpoint import Checkpoint, Dtype, load_encoder
+from quantlab.errors import UsageError
+from quantlab.repro import code_hash
+from quantlab.text.adapters import Whole, what_is_tuned
+from quantlab.text.checkpoint import Checkpoint, Device, Dtype, find_checkpoint, load_encoder, resolved_device, resolved_dtype
 from quantlab.text.inference import Batch, Encoder, pooled, side_by_side
 
 log = logging.getLogger(__name__)
@@ -34,6 +38,8 @@ NAME = 16  # bytes of a text's hash, as in the cache
 SLAB = 4096  # texts turned into tokens at a time
 PIECE_BYTES = 32 * 1024**2  # of rows held at a time
 LONGEST_HEADER = 10_000
+CODE = ("text/checkpoint.py", "text/inference.py", "text/frozen.py")  # what its numbers depend on, besides the libraries
+LIBRARIES = ("torch", "transformers", "tokenizers")
 
 Bytes = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -43,19 +49,22 @@ Float32 = npt.NDArray[np.float32]
 class Chunk:
     """The frozen part of n texts of one bucket.
 
-    position: (n,) among the texts asked for; states: (n, bucket, width), bfloat16 bits as uint16; embedding: (n, width);
-    n_tokens: (n,), the rest of the bucket is padding.
+    position: (n,) among the texts asked for; states: (n, bucket, width), bfloat16 bits as uint16, or token ids (n, bucket), where
+    nothing is frozen; embedding: (n, width); n_tokens: (n,), the rest of the bucket is padding.
     """
 
     position: npt.NDArray[np.int64]
-    states: npt.NDArray[np.uint16]
+    states: npt.NDArray[np.uint16] | npt.NDArray[np.int64]
     embedding: Float32
     n_tokens: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class FrozenPart:
-    """An encoder below its `n_top` last blocks. `namespace` must tell apart whatever else changes what it computes: code, versions."""
+    """An encoder below its `n_top` last blocks. `namespace` must tell apart whatever else changes what it computes: code, versions.
+
+    whole: how the encoder is tuned as a whole (then n_top is 0, and what a text enters with is its token ids), or None.
+    """
 
     checkpoint: Checkpoint
     dtype: Dtype
@@ -63,16 +72,23 @@ class FrozenPart:
     max_tokens: int
     namespace: str
     cache: Cache | None = None
+    whole: Whole | None = None
+    device: Device = "cpu"
 
     @property
     def encoder(self) -> Encoder:
         """The encoder itself, verified and loaded."""
-        return load_encoder(self.checkpoint, self.dtype)
+        return load_encoder(self.checkpoint, self.dtype, self.device)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether more than the head is trained."""
+        return self.n_top > 0 or self.whole is not None
 
     @cached_property
     def prefix(self) -> str:
         """What the names of its folders in the cache begin with."""
-        return "frozen-" + key(self.checkpoint.id, self.dtype, self.n_top, self.max_tokens, self.namespace)[:32]
+        return "frozen-" + key(self.checkpoint.id, self.dtype, self.n_top, self.max_tokens, self.namespace, self.device)[:32]
 
     def embeddings(self, texts: Sequence[str]) -> Float32:
         """Return the embedding of each text, (n_texts, width), by the whole encoder as it came."""
@@ -94,6 +110,9 @@ class FrozenPart:
 
     def chunks(self, texts: Sequence[str]) -> Iterator[Chunk]:
         """Yield the frozen part of distinct texts, each once, a few at a time; in which order depends on the disk."""
+        if self.whole is not None:
+            yield from self._token_ids(texts)
+            return
         wanted = {_name(text): position for position, text in enumerate(texts)}
         for path, rows in self._segments():
             found = [(row, name) for row, name in enumerate(rows) if name in wanted]
@@ -103,6 +122,14 @@ class FrozenPart:
                     del wanted[name]
                 yield chunk
         yield from self._computed(texts, np.array(sorted(wanted.values()), dtype=np.int64))
+
+    def _token_ids(self, texts: Sequence[str]) -> Iterator[Chunk]:
+        """Yield the token ids of the texts; they are computed in no time, and not kept."""
+        for start in range(0, len(texts), SLAB):
+            for batch in self.encoder.batches(texts[start : start + SLAB], self.max_tokens):
+                n = len(batch.position)
+                ids, n_tokens = batch.ids[:n].numpy(), batch.mask[:n].sum(1).numpy()
+                yield Chunk(batch.position + start, ids, np.zeros((n, 0), np.float32), n_tokens)
 
     def _embed(self, texts: Sequence[str]) -> Float32:
         """Compute the embeddings."""
@@ -138,8 +165,9 @@ class FrozenPart:
         below, hidden = self.encoder.states(batch, self.n_top)
         n = len(batch.position)
         kept = hidden[:, :0] if below is None else below
-        states = kept[:n].to(torch.bfloat16).view(torch.uint16).numpy()
-        return Chunk(batch.position, states, pooled(hidden, batch.mask)[:n].numpy(), batch.mask[:n].sum(1).numpy())
+        states = kept[:n].to(torch.bfloat16).view(torch.uint16).cpu().numpy()
+        embedding = pooled(hidden, batch.mask.to(hidden.device))[:n].cpu().numpy()
+        return Chunk(batch.position, states, embedding, batch.mask[:n].sum(1).numpy())
 
     def _store(self, cache: Cache, chunk: Chunk, texts: Sequence[str]) -> None:
         """Write a segment: a folder of its own, so that writing one never reads the others."""
@@ -186,6 +214,28 @@ class FrozenPart:
             np.ascontiguousarray(embedding).view("<f4"),
             np.ascontiguousarray(n_tokens).view("<u4")[:, 0].astype(np.int64),
         )
+
+
+def frozen_part(
+    checkpoint: str | Path | None = None,
+    *,
+    tune: str = "top:1",
+    max_tokens: int = 128,
+    dtype: str = "auto",
+    device: str = "auto",
+    cache: Cache | None = None,
+) -> FrozenPart:
+    """Return what `tune` leaves frozen of an encoder ("none", "head", "top:2", "full", "lora:8", ...), ready to read texts.
+
+    Raises UsageError for a word that is not known, and for a checkpoint that cannot be used so.
+    """
+    found = find_checkpoint(checkpoint)
+    if max_tokens > found.max_tokens:
+        raise UsageError(f"TextEncoder: max_tokens={max_tokens}, but {found.name} reads {found.max_tokens} at most")
+    n_top, whole = what_is_tuned(tune, found)
+    namespace = key(code_hash(*CODE), {name: metadata.version(name) for name in LIBRARIES})
+    place = resolved_device(device)
+    return FrozenPart(found, resolved_dtype(dtype, place), n_top, max_tokens, namespace, cache, whole, place)
 
 
 def _name(text: str) -> bytes:

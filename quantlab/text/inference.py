@@ -45,6 +45,7 @@ class Encoder:
     tokenizer: Any
     layered: bool
     bfloat16: bool
+    device: str = "cpu"
 
     @property
     def layers(self) -> torch.nn.ModuleList:
@@ -75,12 +76,12 @@ class Encoder:
         """Return the token states (n_rows, n_tokens, width) below the `n_top` last blocks (None if it is 0), and above them all."""
         import torch
 
-        below = None
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        below, ids, mask = None, batch.ids.to(self.device), batch.mask.to(self.device)
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self.bfloat16):
             if not self.layered:
-                return None, self.model(input_ids=batch.ids, attention_mask=batch.mask.long()).last_hidden_state
-            hidden = self.model.embeddings(input_ids=batch.ids)  # (n_rows, n_tokens, width)
-            penalty = attention_penalty(batch.mask)
+                return None, self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+            hidden = self.model.embeddings(input_ids=ids)  # (n_rows, n_tokens, width)
+            penalty = attention_penalty(mask)
             for number, layer in enumerate(self.layers):
                 if number == len(self.layers) - n_top:
                     below = hidden

@@ -1,62 +1,102 @@
-"""Sentiment: how good or bad the news of each row is, from a word list. Nothing here learns.
+"""Sentiment: how good or bad the news of each row is, by a word list, a fine-tuned model, descriptions, or a few examples.
 
-1. The list is VADER's (Hutto & Gilbert, 2014), extended and overruled by ours of financial English, `finance_words.csv`:
-   `beats` and `downgrade` are news, `gross` is no insult and `share` no kindness. A score of 0 there takes a word out.
-2. A phrase of ours (`guidance cut`, `short interest`) is joined into one word first, so that it counts as a whole.
-3. VADER's rules do the rest: negation, intensifiers, `but`, emphasis.
-4. Each row gets the mean over its documents, a document of age `half_life_hours` counting half.
+1. One source tells the tone of each text, a pure function of that text alone, computed once per text (`prepare`, the cache):
+   a word list (`lexicon`), a folder made by `quantlab finetune` (`model_folder`), descriptions of labels or examples (`zero_shot`).
+2. Each row gets the mean over its documents, a document of age `half_life_hours` counting half, and how far they disagree.
+
+Nothing here learns from the rows, so nothing is cross-fitted. But a model or an examples list has been made from texts of some time: where
+that is known, `describe_learned` says it (`knowledge_cutoff`), and the report marks the sessions before.
 """
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from quantlab.cache import Arrays, Cache, key
 from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.repro import code_hash
+from quantlab.result import Json
 from quantlab.text.base import Floats, TextFeature
-from quantlab.text.tokens import plain
+from quantlab.text.lexicon import WORDS, score
+from quantlab.text.tones import Labels, Source, WordList, source_of_model, tones_of
+from quantlab.text.zero_shot import SENTIMENT, ZeroShot
 
-WORDS = Path(__file__).with_name("finance_words.csv")
-NEGATIONS = re.compile(r"\b(?:den(?:y|ies|ied)|(?:fail(?:s|ed)?|unable) to)\b", re.IGNORECASE)  # besides VADER's own: not, no, n't, without
+__all__ = ["WORDS", "Sentiment", "score"]
 
 
 class Sentiment(TextFeature):
     """Three columns per row: tone in [-1, 1], confidence in [0, 1] and disagreement in [0, 1]; all 0 without documents.
 
-    sentiment_tone: mean tone of the documents (VADER's compound score). sentiment_confidence: mean share of their text that
-    the list knows as good or bad, so a tone that rests on one word in thirty is told from one that rests on ten.
-    sentiment_disagreement: standard deviation of the tone between the documents. All three are weighted by age.
-    Raises UsageError if half_life_hours is not positive.
+    sentiment_tone: mean tone of the documents. sentiment_confidence: mean confidence in it. sentiment_disagreement: standard deviation
+    of the tone between the documents. All three are weighted by age.
+
+    Where the tone comes from, one of:
+    nothing said: VADER's word list and rules with our words of finance; confidence is the share of a text that the list knows as good or
+    bad, so a tone that rests on one word in thirty is told from one that rests on ten. lexicon: path of a word list that takes its place.
+    model: folder made by `quantlab finetune`; tone is the mean over its classes, confidence one less the entropy as a share of the most
+    there can be. Of a model of numbers: the number over the largest it learned from, and its size. zero_shot: description of each label,
+    or True for negative, neutral and positive, put into `template`; examples: (text, label) pairs, alone or with zero_shot; as for
+    classes. tones: the tone of each label, in [-1, 1], where its name does not tell it.
+    Raises UsageError for two sources, labels whose tone is not known, half_life_hours that is not positive; DataError for a bad word list.
     """
 
     cacheable: ClassVar[bool] = True
-    code: ClassVar[tuple[str, ...]] = ("text/tokens.py", "text/finance_words.csv")
-    libraries: ClassVar[tuple[str, ...]] = ("vaderSentiment",)
+    code: ClassVar[tuple[str, ...]] = (
+        *(
+            f"text/{name}.py"
+            for name in ("tones", "lexicon", "tokens", "zero_shot", "model_folder", "heads", "finetune", "frozen", "inference")
+        ),
+        "text/finance_words.csv",
+    )
+    libraries: ClassVar[tuple[str, ...]] = ("vaderSentiment", "torch", "transformers", "tokenizers")
 
-    def __init__(self, *, half_life_hours: float = 24.0, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lexicon: str | Path | None = None,
+        model: str | Path | None = None,
+        zero_shot: Mapping[str, str] | bool | None = None,
+        examples: Sequence[tuple[str, str]] | None = None,
+        template: str = "{}",
+        tones: Mapping[str, float] | None = None,
+        half_life_hours: float = 24.0,
+        cache: Cache | None = None,
+    ) -> None:
         """Keep the parameters."""
+        self.lexicon = lexicon
+        self.model = model
+        self.zero_shot = zero_shot
+        self.examples = examples
+        self.template = template
+        self.tones = tones
         self.half_life_hours = half_life_hours
         self.cache = cache
+
+    def fit(self, X: pd.Series, y: pd.Series | None = None) -> Self:
+        """Read the word list or the model's card; nothing is learned from the rows."""
+        self._checked()
+        return super().fit(X, y)
 
     def prepare(self, X: pd.Series) -> None:
         """Score every distinct text once, ahead of the folds."""
         if self.cache is not None:
             self._scores(Documents.of(X).texts)
 
+    def describe_learned(self) -> dict[str, Json]:
+        """Return what the report says of the source, with the ISO date of the last text it may have read (`knowledge_cutoff`)."""
+        return self._source().facts()
+
+    def _identity(self) -> str:
+        return key(super()._identity(), self._source().facts())
+
     def _learn(self, documents: Documents, y: Floats | None) -> Arrays:
-        if not self.half_life_hours > 0:
-            raise UsageError(f"Sentiment: half_life_hours={self.half_life_hours!r}: a half-life must be positive")
         return {}
 
     def _apply(self, learned: Arrays, documents: Documents) -> Floats:
@@ -75,32 +115,34 @@ class Sentiment(TextFeature):
         """Return tone and confidence of each text, (n_texts, 2), from the cache where it has them."""
         if not texts:
             return np.zeros((0, 2))
+        source = self._source()
         if self.cache is None:
-            return score(texts).astype(float)
+            return source.score(texts, None).astype(float)
         code = code_hash("text/sentiment.py", *self.code)
         found = [metadata.version(name) for name in self.libraries]
-        return self.cache.rows(key("sentiment", code, found), texts, score).astype(float)
+        namespace = key("sentiment", code, found, source.facts())
+        return self.cache.rows(namespace, texts, lambda missing: source.score(missing, self.cache)).astype(float)
 
+    def _checked(self) -> None:
+        """Refuse parameters that cannot be."""
+        if not self.half_life_hours > 0:
+            raise UsageError(f"Sentiment: half_life_hours={self.half_life_hours!r}: a half-life must be positive")
+        self._source()
 
-def score(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return tone in [-1, 1] and confidence in [0, 1] of each text, (n_texts, 2), each a pure function of that text."""
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
-    analyzer = SentimentIntensityAnalyzer()
-    join = _overrule(analyzer.lexicon)
-    found = [analyzer.polarity_scores(join(plain(text))) for text in texts]
-    return np.array([(one["compound"], min(1.0, one["pos"] + one["neg"])) for one in found], dtype=np.float32).reshape(-1, 2)
-
-
-def _overrule(lexicon: dict[str, float]) -> Callable[[str], str]:
-    """Put our words in the place of VADER's, and return the function that joins our phrases into words of that lexicon."""
-    with WORDS.open(encoding="utf-8", newline="") as file:
-        ours = {row["phrase"]: float(row["score"]) for row in csv.DictReader(file)}
-    for phrase, value in ours.items():
-        if value == 0:
-            lexicon.pop(phrase, None)  # not 0: VADER adds emphasis to any listed word in capitals
-        else:
-            lexicon[phrase.replace(" ", "_")] = value
-    phrases = sorted((phrase for phrase in ours if " " in phrase), key=lambda phrase: (-len(phrase), phrase))
-    pattern = re.compile(rf"(?<![\w-])(?:{'|'.join(phrases).replace(' ', '[ -]')})(?![\w-])", re.IGNORECASE)
-    return lambda text: NEGATIONS.sub("not", pattern.sub(lambda match: re.sub("[ -]", "_", match.group()), text))
+    def _source(self) -> Source:
+        """Return where the tone comes from."""
+        given = [name for name in ("lexicon", "model", "zero_shot") if getattr(self, name) not in (None, False)]
+        given += ["examples"] if self.examples is not None and "zero_shot" not in given else []
+        if len(given) > 1:
+            raise UsageError(f"Sentiment: {' and '.join(given)} are given: the tone comes from one of them (or zero_shot with examples)")
+        if self.template != "{}" and "zero_shot" not in given:
+            raise UsageError("Sentiment: template= is for the descriptions of zero_shot=, and there are none")
+        if not given or given == ["lexicon"]:
+            if self.tones is not None:
+                raise UsageError("Sentiment: tones= is for labels, and a word list has none")
+            return WordList(None if self.lexicon is None else Path(self.lexicon))
+        if given == ["model"]:
+            return source_of_model(str(self.model), self.tones)
+        wanted = SENTIMENT if self.zero_shot is True else self.zero_shot or {}
+        told = ZeroShot(dict(wanted), self.template, tuple((text, label) for text, label in self.examples or ()))
+        return Labels(tones_of(told.labels, self.tones), told.predict, told.facts())

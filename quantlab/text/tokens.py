@@ -1,7 +1,7 @@
 """What a headline or a tweet says, without what it only carries: links, handles, retweet marks, markup.
 
 `plain` keeps case and punctuation, which a sentiment rule reads; `words` gives the lower-case words that a topic model
-counts. Both are pure functions of one text, of no locale.
+counts, `runs` the same by neighbourhood, in which phrases are found. All are pure functions of one text, of no locale.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ STOP_WORDS: Final = frozenset(
     """.split()  # noqa: SIM905 (as a list literal it is 130 lines)
 )
 MIN_LENGTH: Final = 2  # of a word, in characters; q1, 5g and m&a are words
+JOINING: Final = " -\t"  # may stand between the words of a phrase: share buyback, year-end
 
 QUOTES: Final = {0x2018: "'", 0x2019: "'"}  # curly ones
 LINKS = re.compile(r"(?:https?://|www\.)\S*|\bpic\.twitter\.com/\S*", re.IGNORECASE)
@@ -60,7 +61,32 @@ def words(text: str) -> list[str]:
 
     Which symbol a document belongs to is known already; left in, cashtags make every topic the name of a company.
     """
-    return [token for token in tokens(text) if len(token) >= MIN_LENGTH and token not in NO_TOPIC and token[0] != "$"]
+    return [token for token in tokens(text) if _is_topical(token)]
+
+
+def runs(text: str) -> list[list[str]]:
+    """Return the words of the text (as `words` does), those in one list that stand side by side.
+
+    A run ends at a stop word, a number or a cashtag, and at any mark between words but a space or a hyphen: what a comma
+    or a # keeps apart is no phrase.
+    """
+    readable = _readable(text).lower()
+    found: list[list[str]] = []
+    end = -1  # of the last word, -1 after a token that is none
+    for match in TOKEN.finditer(readable):
+        token = NORMALISED.get(match.lastgroup or "", match.group().rstrip("."))
+        if not _is_topical(token):
+            end = -1
+            continue
+        if end < 0 or readable[end : match.start()].strip(JOINING):
+            found.append([])
+        found[-1].append(token)
+        end = match.end()
+    return found
+
+
+def _is_topical(token: str) -> bool:
+    return len(token) >= MIN_LENGTH and token not in NO_TOPIC and token[0] != "$"
 
 
 def _readable(text: str) -> str:

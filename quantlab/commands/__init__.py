@@ -1,0 +1,1 @@
+"""The subcommands of `quantlab` that are not a backtest: parse, call, print."""

@@ -1,0 +1,132 @@
+"""Metrics: pure functions of returns, of the signal and of what then happened.
+
+Conventions. Returns are simple, net of costs unless gross ones are passed; they compound (product, never sum). Ratios are
+annualised with `periods` sessions a year; the risk-free rate is 0: pass excess returns for another one. Fractions, never percent.
+NaN in, NaN out; NaN also where a figure does not apply, such as the Sharpe ratio of returns that never vary.
+
+    returns    growth, risk, ratios, tails, months      drawdown   depth, duration, recovery
+    relative   against a benchmark                       trading    exposure, turnover, break-even cost
+    accuracy   direction and probabilities               signal     rank correlation, quantiles, persistence
+"""
+
+from __future__ import annotations
+
+from quantlab.metrics.accuracy import (
+    auc,
+    balanced_accuracy,
+    base_rate,
+    brier,
+    brier_skill,
+    calibration,
+    coverage,
+    hit_rate,
+    judged,
+    log_loss,
+    mcc,
+    session_hits,
+)
+from quantlab.metrics.drawdown import ROUNDING, drawdowns, max_drawdown, time_under_water, ulcer_index, underwater
+from quantlab.metrics.relative import active_returns, alpha_beta, down_capture, information_ratio, tracking_error, up_capture
+from quantlab.metrics.returns import (
+    best,
+    cagr,
+    calmar,
+    expected_shortfall,
+    kurtosis,
+    monthly_returns,
+    monthly_table,
+    omega,
+    profit_factor,
+    rolling_sharpe,
+    sharpe,
+    skewness,
+    sortino,
+    tail_ratio,
+    total_return,
+    value_at_risk,
+    volatility,
+    win_rate,
+    worst,
+)
+from quantlab.metrics.signal import (
+    LEAST_NAMES,
+    IcSummary,
+    correlation_of_sums,
+    ic_decay,
+    ic_summary,
+    information_coefficient,
+    newey_west_t,
+    overlap_lags,
+    pooled_ic,
+    quantile_returns,
+    quantile_spread,
+    quantile_summary,
+    rank_autocorrelation,
+    session_rank_sums,
+)
+from quantlab.metrics.trading import annual_turnover, break_even_bps, gross_exposure, net_exposure, time_in_market
+
+__all__ = [
+    "LEAST_NAMES",
+    "ROUNDING",
+    "IcSummary",
+    "active_returns",
+    "alpha_beta",
+    "annual_turnover",
+    "auc",
+    "balanced_accuracy",
+    "base_rate",
+    "best",
+    "break_even_bps",
+    "brier",
+    "brier_skill",
+    "cagr",
+    "calibration",
+    "calmar",
+    "correlation_of_sums",
+    "coverage",
+    "down_capture",
+    "drawdowns",
+    "expected_shortfall",
+    "gross_exposure",
+    "hit_rate",
+    "ic_decay",
+    "ic_summary",
+    "information_coefficient",
+    "information_ratio",
+    "judged",
+    "kurtosis",
+    "log_loss",
+    "max_drawdown",
+    "mcc",
+    "monthly_returns",
+    "monthly_table",
+    "net_exposure",
+    "newey_west_t",
+    "omega",
+    "overlap_lags",
+    "pooled_ic",
+    "profit_factor",
+    "quantile_returns",
+    "quantile_spread",
+    "quantile_summary",
+    "rank_autocorrelation",
+    "rolling_sharpe",
+    "session_hits",
+    "session_rank_sums",
+    "sharpe",
+    "skewness",
+    "sortino",
+    "tail_ratio",
+    "time_in_market",
+    "time_under_water",
+    "total_return",
+    "tracking_error",
+    "ulcer_index",
+    "underwater",
+    "up_capture",
+    "value_at_risk",
+    "volatility",
+    "win_rate",
+    "worst",
+]

@@ -1,0 +1,51 @@
+"""What was traded, on which folds, and what the audit saw: the parts `trading`, `walk_forward` and `audit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quantlab import metrics
+from quantlab.result import BacktestResult
+
+
+def traded(result: BacktestResult) -> dict[str, object]:
+    """Return turnover, exposure, costs and the outcome of the trades."""
+    portfolio = result.portfolio
+    gain = portfolio.trades.loc[portfolio.trades["exit_time"].notna(), "pnl"]
+    return {
+        "turnover": portfolio.turnover.mean(),
+        "n_trades": len(portfolio.trades),
+        "exposure": portfolio.exposure.abs().sum(axis=1).mean(),
+        "fees": portfolio.fees.sum(),
+        "slippage": portfolio.slippage.sum(),
+        "truncated_orders": len(portfolio.cut),
+        "n_open": len(portfolio.trades) - len(gain),
+        "trades_won": metrics.win_rate(gain),
+        "trade_profit_factor": metrics.profit_factor(gain),
+        "annual_turnover": metrics.annual_turnover(portfolio.turnover, periods=result.dataset.sessions_per_year),
+        "net_exposure": portfolio.exposure.sum(axis=1).mean(),
+        "time_in_market": metrics.time_in_market(portfolio.exposure),
+    }
+
+
+def folds(result: BacktestResult, ic_by_fold: Sequence[float]) -> list[dict[str, object]]:
+    """Return what each fold learned from, and how it did."""
+    return [
+        {
+            "train_start": fit.fold.train_start,
+            "train_end": fit.fold.train_end,
+            "test_start": fit.fold.test_start,
+            "test_end": fit.fold.test_end,
+            "n_train": fit.n_train,
+            "n_test": fit.n_test,
+            "ic": ic,
+        }
+        for fit, ic in zip(result.predicted.fits, ic_by_fold, strict=True)
+    ]
+
+
+def audited(result: BacktestResult) -> dict[str, object]:
+    """Return what the audit tried, and what it saw."""
+    checks = result.audit or ()
+    verdict = "skipped" if result.audit is None else "passed" if all(check.passed for check in checks) else "failed"
+    return {"verdict": verdict, "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]}

@@ -1,0 +1,130 @@
+"""Attribution: which words of a headline made the fitted encoder say what it said.
+
+Integrated gradients (Sundararajan, Taly & Yan 2017): the gradient of the score with respect to each token's embedding, averaged on the
+straight way from a text of padding to the text itself, times the way. The shares add up to the score less that of the padding, but for
+what the sum of steps leaves over, which is returned too. In float32, whatever the encoder computes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from quantlab.cache import Arrays
+from quantlab.errors import UsageError
+from quantlab.text.encoder import TextEncoder
+from quantlab.text.finetune import members_of
+from quantlab.text.frozen import FrozenPart
+from quantlab.text.heads import HEAD
+from quantlab.text.inference import attention_penalty, one_torch_thread, pooled
+from quantlab.text.tuned import tuned_part
+
+if TYPE_CHECKING:
+    import torch
+
+STEPS = 32  # of the way from padding to the text
+BATCH = 16  # steps at a time
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each token added to a text's score.
+
+    tokens: table of token, start and end (characters of `text`, 0 and 0 for what the encoder adds) and share, in units of the score.
+    score: of the text; baseline: of a text of padding; left_over: what the shares do not explain.
+    """
+
+    text: str
+    tokens: pd.DataFrame
+    score: float
+    baseline: float
+    left_over: float
+
+
+def attribute_tokens(encoder: TextEncoder, text: str, *, n_steps: int = STEPS) -> Attribution:
+    """Return what each token of a text added to the score that a fitted encoder gives it, as the encoder reads it (links removed, ...).
+
+    The score is the head's output: the label in standard deviations, or the log-odds of the highest class less those of the lowest.
+    Raises UsageError for an encoder that gives no score (tune="none"), that has learned nothing, or for a text with nothing to read.
+    """
+    check_is_fitted(encoder)
+    if not encoder.supervised:
+        raise UsageError('TextEncoder(tune="none") gives components, no score: there is nothing to attribute')
+    if "classes" not in encoder.learned_:
+        raise UsageError("the encoder has learned nothing: its labels were all equal, or no training row had a document")
+    read = encoder.as_read(text)
+    part = replace(encoder.part(), dtype="float32")
+    given = part.encoder.tokenizer(read, truncation=True, max_length=part.max_tokens, return_offsets_mapping=True)
+    if len(given["input_ids"]) <= part.encoder.tokenizer.num_special_tokens_to_add():
+        raise UsageError(f"there is nothing to read in {text!r}: give a text with words")
+    with one_torch_thread():
+        found = [_integrated(part, member, given["input_ids"], n_steps) for member in members_of(encoder.learned_)]
+    shares = np.mean([share for share, _, _ in found], axis=0)
+    score, baseline = np.mean([ends for _, *ends in found], axis=0)
+    start, end = np.array(given["offset_mapping"]).T
+    names = part.encoder.tokenizer.convert_ids_to_tokens(given["input_ids"])
+    tokens = pd.DataFrame({"token": names, "start": start, "end": end, "share": shares})
+    return Attribution(read, tokens, float(score), float(baseline), float(score - baseline - shares.sum()))
+
+
+def _integrated(part: FrozenPart, learned: Arrays, ids: list[int], n_steps: int) -> tuple[npt.NDArray[np.float64], float, float]:
+    """Return the shares of the tokens (n_tokens,), the score of the text and that of the padding."""
+    import torch
+
+    embed, score = _model(part, learned, len(ids))
+    tokenizer = part.encoder.tokenizer
+    special = set(tokenizer.all_special_ids)
+    padding = [number if number in special else tokenizer.pad_token_id for number in ids]
+    with torch.no_grad():
+        text, base = embed(ids), embed(padding)  # (1, n_tokens, width)
+        ends = [float(score(states)[0]) for states in (text, base)]
+    total = torch.zeros_like(text)
+    for weights in _steps(n_steps):
+        states = (base + weights[:, None, None] * (text - base)).requires_grad_(True)
+        (gradient,) = torch.autograd.grad(score(states).sum(), states)
+        total += gradient.sum(0, keepdim=True)
+    shares = ((text - base) * total / n_steps).sum(-1)[0]
+    return shares.double().numpy(), ends[0], ends[1]
+
+
+def _steps(n_steps: int) -> Iterator[torch.Tensor]:
+    """Yield the places on the way at which the gradient is taken, the middles of equal steps, a few at a time."""
+    import torch
+
+    yield from ((torch.arange(n_steps) + 0.5) / n_steps).split(BATCH)
+
+
+def _model(
+    part: FrozenPart, learned: Arrays, n_tokens: int
+) -> tuple[Callable[[list[int]], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]:
+    """Return how ids become embeddings (1, n_tokens, width), and how embeddings (n, n_tokens, width) become scores (n,)."""
+    import torch
+
+    encoder = part.encoder
+    tuned = tuned_part(part, {name: learned[name] for name in HEAD}, weights=learned) if part.tuned else None
+    model = encoder.model if tuned is None else tuned.model
+
+    def embed(ids: list[int]) -> torch.Tensor:
+        given = torch.tensor([ids])
+        embedded: torch.Tensor = model.embeddings(input_ids=given) if encoder.layered else model.get_input_embeddings()(given)
+        return embedded
+
+    def score(states: torch.Tensor) -> torch.Tensor:
+        mask = torch.ones(len(states), n_tokens, dtype=torch.bool)
+        below = encoder.layers[: len(encoder.layers) - part.n_top] if encoder.layered and part.whole is None else []
+        for layer in below:
+            states = layer(states, attention_penalty(mask))
+        if tuned is not None:
+            output = tuned.outputs(states, mask)
+        else:
+            hidden = states if encoder.layered else encoder.model(inputs_embeds=states, attention_mask=mask.long()).last_hidden_state
+            output = pooled(hidden, mask) @ torch.from_numpy(learned["head.weight"]).T + torch.from_numpy(learned["head.bias"])
+        return output[:, 0] if output.shape[1] == 1 else output[:, -1] - output[:, 0]
+
+    return embed, score

@@ -1,0 +1,93 @@
+"""Finished folds, kept: a run that is started again goes on where it stopped, and a repeated one fits nothing.
+
+The key holds everything that a fold's result depends on: the model with all its parameters, the code, the versions, the rows, labels
+and documents. So it can only be asked of models whose code we know: a part that a user wrote may change without its parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import astuple
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from quantlab.cache import Arrays, Cache, key, strings, unpacked
+from quantlab.news import Documents
+from quantlab.repro import code_hash, described, platform_facts, versions
+from quantlab.result import FoldFit
+from quantlab.walkforward.fold import Done, Task
+
+KNOWN = ("quantlab.", "sklearn.", "lightgbm.")  # packages whose version or code is in the key
+
+
+def name_of(task: Task) -> str | None:
+    """Return the key of a fold's result, or None if it cannot be told from its parameters."""
+    model = task.model
+    values = list(model.get_params(deep=True).values())
+    parts = [model, *(value for value in values if isinstance(value, BaseEstimator))]
+    if not all(type(part).__module__.startswith(KNOWN) and getattr(part, "cacheable", True) for part in parts):
+        return None
+    if any(callable(value) and not isinstance(value, type) for value in values):
+        return None
+    rows = [_fingerprint(X) for X in (task.X_train, task.X_test)]
+    if None in rows:
+        return None
+    identities = [part._identity() for part in parts if hasattr(part, "_identity")]
+    bounds = [str(bound) for bound in astuple(task.fold)]
+    made_by = [code_hash(), versions(), platform_facts(), described(model), identities]
+    return key("fold", made_by, bounds, rows, task.y_train.to_numpy(dtype=float), task.ablate)
+
+
+def _fingerprint(X: pd.DataFrame) -> str | None:
+    """Return a hash of the rows, or None for a column that is neither numbers nor news."""
+    found: list[object] = [list(map(str, X.columns)), pd.DatetimeIndex(X.index.get_level_values(0)).asi8]
+    found.append(list(map(str, X.index.get_level_values(1))))
+    for name in X.columns:
+        if pd.api.types.is_numeric_dtype(X[name].dtype):
+            found.append(X[name].to_numpy(dtype=float))
+        elif isinstance(X[name].array, pd.arrays.ArrowExtensionArray):
+            found.append(Documents.of(X[name]).fingerprint())
+        else:
+            return None
+    return key(*found)
+
+
+def load(cache: Cache, name: str, task: Task) -> Done | None:
+    """Return the kept result of a fold, or None if there is none."""
+    kept = cache.load(name)
+    if kept is None:
+        return None
+    said = json.loads(kept["said"].tobytes())
+    index = task.X_test.index
+    columns = unpacked(kept["text_names"])
+    text = pd.DataFrame(kept["text"].reshape(len(index), len(columns)), index=index, columns=columns)
+    variants = {variant: pd.Series(kept[f"variant {variant}"], index=index) for variant in said["variants"]}
+    fit = FoldFit(
+        task.fold,
+        len(task.X_train),
+        len(task.X_test),
+        {part: pd.Timestamp(end) for part, end in said["fit_end"].items()},
+        *(said[part] for part in ("importance", "learned", "groups", "contribution")),
+    )
+    return Done(pd.Series(kept["signal"], index=index), variants, text, fit, {})
+
+
+def save(cache: Cache, name: str, done: Done) -> None:
+    """Keep the result of a fold."""
+    fit = done.fit
+    said: Mapping[str, object] = {
+        "fit_end": {part: end.isoformat() for part, end in fit.fit_end.items()},
+        "variants": list(done.variants),
+        **{part: getattr(fit, part) for part in ("importance", "learned", "groups", "contribution")},
+    }
+    arrays: Arrays = {
+        "signal": done.signal.to_numpy(dtype=float),
+        "text": done.text.to_numpy(dtype=float),
+        "text_names": strings(list(map(str, done.text.columns))),
+        "said": np.frombuffer(json.dumps(said).encode(), dtype=np.uint8),
+        **{f"variant {variant}": signal.to_numpy(dtype=float) for variant, signal in done.variants.items()},
+    }
+    cache.save(name, arrays)
