@@ -150,6 +150,7 @@ def summary(result: BacktestResult, folder: Path) -> str:
     return "\n".join(
         [
             f"{result.strategy} on {result.dataset.name}, out of sample {evaluated}",
+            f"  verdict   {report['verdict']['sentence']}",
             f"  return    {share(returns['total_return'])} in all, {share(returns['cagr'])} a year; "
             f"{result.benchmark_name}: {share(returns['benchmark_total_return'])}",
             f"  drawdown  {share(report['drawdown']['max_drawdown'])}",

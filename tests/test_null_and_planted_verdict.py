@@ -96,7 +96,7 @@ def test_the_planted_market_is_called_real_and_the_text_did_it() -> None:
     found = verdict(run(quick(), make_market(seed=3).dataset))
     assert found["level"] == "real"
     assert found["text"] == "added"
-    assert "The text added to it" in " ".join(found["also"])
+    assert "The text added to the signal" in " ".join(found["also"])
     assert "it is what they say that counts" in " ".join(found["also"])
 
 

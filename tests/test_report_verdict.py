@@ -50,7 +50,7 @@ def variant(name: str, low: float | None = 0.01, high: float | None = 0.05) -> F
 
 def everything(found: Mapping[str, Any]) -> str:
     """Return all sentences of a verdict, in their order."""
-    return " ".join([found["sentence"], *found["also"]])
+    return " ".join([found["sentence"], *found["also"]]).strip()
 
 
 def knowledge(share: float) -> Figures:
@@ -126,9 +126,9 @@ def test_few_names_are_judged_by_the_pooled_ic() -> None:
         ([variant("no_text", -0.01, 0.02)], "nothing", "added nothing that can be told from chance"),
         ([variant("no_text", 0.0, 0.02)], "nothing", "added nothing that can be told from chance"),
         ([variant("no_text", -0.02, -0.01)], "hurt", "The text added nothing, the signal foretold worse with it"),
-        ([variant("no_text"), variant("placebo", -0.01, 0.02)], "presence", "they did as well"),
-        ([variant("no_text"), variant("placebo", None, None)], "presence", "they did as well"),
-        ([variant("no_text")], "added", "The text added to it"),
+        ([variant("no_text"), variant("placebo", -0.01, 0.02)], "presence", "they did not do clearly worse"),
+        ([variant("no_text"), variant("placebo", None, None)], "presence", "they did not do clearly worse"),
+        ([variant("no_text")], "added", "The text added to the signal"),
         ([variant("no_text", None, None)], "added", "information coefficient not comparable, Sharpe ratio +1.00 (0.50 to 1.50)"),
         (None, None, "What the text added was not measured."),
         ([], None, "What the text added was not measured."),
@@ -149,15 +149,15 @@ def test_a_strategy_that_reads_no_text_says_so() -> None:
 
 
 def test_the_weakest_point_is_the_least_that_is_left() -> None:
-    """Nothing left is said as such; without a profit there is nothing to break; a failed audit has no weakest point."""
+    """Nothing left is said as such; without a profit there is nothing to break; a failed audit has nothing to say."""
     broken = figures(
         fragility={"stress": [{"stress": name, "left": 0.5} for name in STRESSES] + [{"stress": "costs_doubled", "left": -2.0}]}
     )
     assert everything(verdict(broken)).endswith("Its weakest point: at twice the costs, no profit would be left.")
     assert everything(verdict(figures(fragility={"stress": []}))).endswith("There was no profit that could break.")
     failed = everything(verdict(figures(audit__verdict="failed")))
-    assert failed.startswith("Nothing can be concluded: the audit failed")
-    assert "weakest" not in failed
+    assert failed == "Nothing can be concluded: the audit failed, so none of the figures can be trusted."
+    assert verdict(figures(audit__verdict="failed"))["text"] is None
 
 
 def test_notes_of_the_trial_ledger_are_reasons() -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from quantlab.evidence.ranks import Integers, RankIC, ic_by_session, rank_rows
-from quantlab.metrics import sharpe
+from quantlab.metrics import overlap_lags, sharpe
 from quantlab.news import Documents, News, known_news
 from quantlab.result import BacktestResult
 from quantlab.significance import figures
@@ -169,4 +169,4 @@ def _figures(ic: RankIC, returns: pd.Series, turnover: pd.Series, periods: float
 def _ic_by(result: BacktestResult, row: npt.NDArray[np.int64], group: Integers, names: pd.Index) -> pd.DataFrame:
     """Return the IC of (row, group) pairs as a table, (n_groups, 5)."""
     signal = result.predicted.signal.to_numpy(dtype=float)
-    return rank_rows(result, signal, row, group, n_groups=len(names)).table(names, result.horizon)
+    return rank_rows(result, signal, row, group, n_groups=len(names)).table(names, overlap_lags(result.horizon))

@@ -1,6 +1,7 @@
 """The report of a run: `write_report(result, directory)` lays report.html, report.json, manifest.json and CSV files into a folder.
 
 contract   report.json: the figures, by names that others may rely on
+verdict    what they come to, by rules that were fixed beforehand
 figures    plotly figures, for a notebook as for the page
 wording    numbers and sentences as a reader sees them
 blocks     what a page is made of

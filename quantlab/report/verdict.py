@@ -16,7 +16,7 @@ Level, the first that fits:
 What the text added, by the information coefficient, the figure that moves least by luck (the Sharpe ratio where there is none):
 
     added     the 95% interval of the difference to the strategy without text lies above 0, and so does that to the placebo
-    presence  the first does, the second does not: the same headlines dealt out to other names and dates did as well
+    presence  the first does, the second does not: the same headlines dealt out to other names and dates did not do clearly worse
     hurt      the interval of the difference to the strategy without text lies below 0
     nothing   it includes 0
 
@@ -58,16 +58,17 @@ class Rule:
 def verdict(figures: Figures) -> dict[str, object]:
     """Return the verdict, from the rest of the content of report.json.
 
-    level; sentence: how it stands, and why; also: what the text added, and the weakest point, a sentence each; reasons: every
-    condition and what was found, then what is odd about the count of trials; text: what it added, None where that is not known.
+    level; sentence: how it stands, and why; also: what the text added, and the weakest point, a sentence each (none where nothing
+    can be concluded); reasons: every condition and what was found, then what is odd about the count of trials; text: what it added,
+    None where that is not known.
     """
     rules = list(_rules(figures))
     level = _level(figures, rules)
-    text, said = _text(figures)
+    text, said = _text(figures) if level != "untested" else (None, "")
     return {
         "level": level,
         "sentence": _main(figures, level, rules),
-        "also": [said] if level == "untested" else [said, _weakest(figures)],
+        "also": [said, _weakest(figures)] if said else [],
         "reasons": [f"{rule.sentence}." for rule in rules] + [f"{note.rstrip('.')}." for note in figures["trials"]["notes"]],
         "text": text,
     }
@@ -164,11 +165,12 @@ def _text(figures: Figures) -> tuple[str | None, str]:
     placebo = variants.get(PLACEBO)
     if placebo is not None and not (placebo[f"{by}_low"] or 0.0) > 0:
         return "presence", (
-            "What the texts say added nothing that can be told from chance: dealt out to other names and dates, they did as well. "
+            "What the texts say added nothing that can be told from chance: "
+            "dealt out to other names and dates, they did not do clearly worse. "
             f"That there are texts did add: against the same strategy without them, {differences}."
         )
     held = " Dealt out to other names and dates, the same texts did worse: it is what they say that counts." if placebo else ""
-    return "added", f"The text added to it: against the same strategy without it, {differences}.{held}"
+    return "added", f"The text added to the signal: against the same strategy without it, {differences}.{held}"
 
 
 def _difference(variant: Figures, by: str, written: say.Written) -> str:

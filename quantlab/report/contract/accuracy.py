@@ -89,11 +89,12 @@ def foretold_intervals(told: Told) -> dict[str, significance.Interval]:
     """Return the intervals of hit rate, of what it is above the base rate, and of the rank correlation, by blocks of sessions."""
     block = significance.block_length(told.hits["hits"] / told.hits["n"].where(told.hits["n"] > 0))
     counts = told.hits.to_numpy(dtype=float)
+    none = significance.Interval(np.nan, np.nan, 0)
     return {
         "hit_rate": significance.interval(counts[:, [0, 2]], figures.share, block=block),
         "hit_rate_above_base": significance.interval(counts, _above_base, block=block),
         "ic_mean": significance.interval(told.ic, figures.mean),
-        **({} if told.ranks is None else {"pooled_ic": significance.interval(told.ranks, figures.pooled_correlation)}),
+        "pooled_ic": none if told.ranks is None else significance.interval(told.ranks, figures.pooled_correlation),
     }
 
 

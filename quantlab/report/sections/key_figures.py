@@ -53,6 +53,8 @@ def key_figure_section(figures: Figures) -> Section:
     values["hit_rate_above_base"] = None if values["hit_rate"] is None else values["hit_rate"] - values["base_rate"]
     rows = []
     for key, (low, high) in figures["intervals"].items():
+        if key == "pooled_ic" and values[key] is None:
+            continue  # it stands in for the mean of the sessions where there are few names
         name, written = NAMES[key]
         cells = [written(value) for value in (values[key], low, high)]
         rows.append({"name": name, "value": cells[0], "low": cells[1], "high": cells[2], "block": figures["significance"]["blocks"][key]})
