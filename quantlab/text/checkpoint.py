@@ -145,7 +145,17 @@ def _described(name: str, folder: Path, weights: tuple[tuple[str, str], ...], cu
     longest -= 2 if config.get("model_type") in LAYERED[1:] else 0
     parts = [(file, _remembered_sha256(folder / file)) for file in FILES if (folder / file).is_file()]
     identity = store.key([*parts, *weights])
+    cutoff = cutoff or _cutoff_of_card(folder)
     return Checkpoint(name, folder, weights, identity, str(config.get("model_type")), n_layers, width, longest, cutoff)
+
+
+def _cutoff_of_card(folder: Path) -> str | None:
+    """Return the knowledge cut-off that `quantlab finetune` wrote beside the weights, None if there is none."""
+    try:
+        found = json.loads((folder / "card.json").read_bytes())["knowledge_cutoff"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _default_folder() -> Path:
