@@ -30,8 +30,8 @@ from quantlab.models import ridge_regressor, with_text
 from quantlab.news import Documents
 from quantlab.target import ForwardReturn
 from quantlab.text import TextEncoder
-from quantlab.text.examples import by_reading, readings
-from quantlab.text.training import Training
+from quantlab.text.encoder.examples import by_reading, readings
+from quantlab.text.encoder.training import Training
 from quantlab.walkforward import prepared, walk_forward
 
 HORIZON, N_BLOCKS, EPOCHS, RATE, BATCH, N_TOP = 5, 2, 3, 2e-4, 64, 2
@@ -158,7 +158,7 @@ def compare_embedding(n_texts: int, rounds: int) -> None:
     """Print the throughput of both, and how close their vectors are."""
     from sentence_transformers import SentenceTransformer
 
-    from quantlab.text.frozen import frozen_part
+    from quantlab.text.encoder.frozen import frozen_part
 
     news = make_market(756, 60, seed=1).dataset.news.table["text"]
     texts = list(dict.fromkeys(news))[:n_texts]

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from quantlab.finetune import Columns, Settings, finetune_file, for_labels, read_examples, scores, split
 from quantlab.repro import random_generator
 from quantlab.synthetic import wording
-from quantlab.text.zero_shot import ZeroShot
+from quantlab.text.sentiment.zero_shot import ZeroShot
 
 KINDS = {
     "analysts": [phrase.text for phrase in wording.ANALYSTS],

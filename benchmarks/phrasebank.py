@@ -20,8 +20,8 @@ import pandas as pd
 from quantlab.cache import Cache
 from quantlab.finetune import Columns, Examples, Settings, Split, finetune_file, for_labels, read_examples, scores, split
 from quantlab.repro import random_generator
-from quantlab.text.lexicon import score
-from quantlab.text.zero_shot import SENTIMENT, ZeroShot
+from quantlab.text.sentiment.lexicon import score
+from quantlab.text.sentiment.zero_shot import SENTIMENT, ZeroShot
 
 COLUMNS = Columns(text="sentence", labels=("label",))
 PER_CLASS = (8, 32)  # few-shot examples

@@ -59,8 +59,8 @@ def _version(name: str) -> str | None:
 
 @cache
 def code_hash(*names: str) -> str:
-    """Return a sha256 of the named parts of the package (`text/encoder.py`, ...); of all its code and word lists if none is named."""
-    paths = [PACKAGE / name for name in names] or sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.csv")])
+    """Return a sha256 of the named parts of the package (`text/tokens.py`, ...); of all its code and word lists if none is named."""
+    paths = [PACKAGE / name for name in names] or sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".csv", ".txt"))
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\n" + path.read_bytes())

@@ -10,7 +10,7 @@ import pandas as pd
 from conftest import closes, flat_bars
 
 from quantlab.news import News, known_news
-from quantlab.text.checkpoint import find_checkpoint
+from quantlab.text.encoder.checkpoint import find_checkpoint
 
 GOOD = ("beats estimates", "raises guidance", "wins contract", "posts record profit", "surges on demand", "is upgraded")
 BAD = ("misses estimates", "cuts guidance", "loses contract", "posts surprise loss", "slides on weak demand", "is downgraded")

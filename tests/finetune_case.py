@@ -9,7 +9,7 @@ from pathlib import Path
 from encoder_case import toned_headlines
 
 from quantlab.finetune import Settings
-from quantlab.text.training import Training
+from quantlab.text.encoder.training import Training
 
 QUICK = {"epochs": 3, "learning_rate": 3e-3, "batch_size": 16, "schedule": "linear", "dropout": 0.1}
 

@@ -20,6 +20,7 @@ from quantlab.synthetic import make_market, write_dataset
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["--set", "folds.train=90", "--set", "folds.test=30", "--set", "folds.min_train=80"]
 
+
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small synthetic market."""

@@ -18,11 +18,11 @@ from sklearn.base import clone
 from quantlab.cache import Cache
 from quantlab.errors import UsageError
 from quantlab.news import Documents, known_news
-from quantlab.text.checkpoint import WEIGHTS_SHA256, find_checkpoint
 from quantlab.text.encoder import TextEncoder, encoder_facts
-from quantlab.text.examples import sample, tail, target_of
-from quantlab.text.frozen import FrozenPart
-from quantlab.text.training import Training
+from quantlab.text.encoder.checkpoint import WEIGHTS_SHA256, find_checkpoint
+from quantlab.text.encoder.examples import sample, tail, target_of
+from quantlab.text.encoder.frozen import FrozenPart
+from quantlab.text.encoder.training import Training
 
 TUNES = ("none", "head", "top:1")
 
@@ -421,7 +421,7 @@ def test_masked_entities_are_not_read(tiny: str) -> None:
 ELSEWHERE = """
 import hashlib
 from quantlab.text.encoder import TextEncoder
-from quantlab.text.training import Training
+from quantlab.text.encoder.training import Training
 from test_encoder import labelled
 column, y = labelled(30)
 for tune in ("top:1", "lora:2", "adalora:2"):

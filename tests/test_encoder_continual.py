@@ -11,9 +11,9 @@ from sklearn.base import clone
 from quantlab.cache import Cache, unpacked
 from quantlab.news import Documents
 from quantlab.text.base import Start
-from quantlab.text.continual import remembered, with_replay
 from quantlab.text.encoder import TextEncoder
-from quantlab.text.training import Examples, Training
+from quantlab.text.encoder.continual import remembered, with_replay
+from quantlab.text.encoder.training import Examples, Training
 
 TRAINING = Training(epochs=12, further_epochs=12, learning_rate=1e-3, batch_size=32, replay=100)
 

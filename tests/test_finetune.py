@@ -18,11 +18,12 @@ from quantlab.commands.finetune import finetune
 from quantlab.entry import answer
 from quantlab.errors import StorageError, UsageError
 from quantlab.finetune import Columns, finetune_file, read_examples, split
-from quantlab.text import TextEncoder, loop
-from quantlab.text import finetune as tuning
-from quantlab.text.frozen import frozen_part
-from quantlab.text.heads import shares
-from quantlab.text.model_folder import find_model
+from quantlab.text import TextEncoder
+from quantlab.text.encoder import finetune as tuning
+from quantlab.text.encoder import loop
+from quantlab.text.encoder.frozen import frozen_part
+from quantlab.text.encoder.heads import shares
+from quantlab.text.sentiment.model_folder import find_model
 
 
 @pytest.fixture(scope="module")

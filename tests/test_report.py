@@ -28,6 +28,8 @@ from quantlab.report.contract import as_json, contract
 from quantlab.result import BacktestResult, Check, OutOfSample
 
 HOSTILE = ('"><img src=x onerror=alert(1)>', "</script><script>alert(1)</script>", "=HYPERLINK(1)", "AAA", "{{ 7*7 }}")
+
+
 @pytest.fixture(scope="module")
 def result() -> BacktestResult:
     """Return a made-up run."""

@@ -14,8 +14,7 @@ from sklearn.base import clone
 from quantlab.cache import Cache
 from quantlab.errors import UsageError
 from quantlab.news import known_news
-from quantlab.text import tones
-from quantlab.text.sentiment import WORDS, Sentiment, score
+from quantlab.text.sentiment import WORDS, Sentiment, score, tones
 
 BARS = flat_bars({"A": [1, 1, 1], "B": [2, 2, 2]})  # closes at 21:00 on 1, 2 and 3 January 2024
 GOOD, BAD = "Apple beats estimates, raises guidance", "Retailer files for bankruptcy"

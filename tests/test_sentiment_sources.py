@@ -20,9 +20,9 @@ from quantlab.errors import DataError, StorageError, UsageError
 from quantlab.finetune import Columns, finetune_file
 from quantlab.news import known_news
 from quantlab.text import Sentiment
-from quantlab.text.lexicon import read_words, score
-from quantlab.text.tones import Labels, tones_of
-from quantlab.text.zero_shot import SENTIMENT, ZeroShot
+from quantlab.text.sentiment.lexicon import read_words, score
+from quantlab.text.sentiment.tones import Labels, tones_of
+from quantlab.text.sentiment.zero_shot import SENTIMENT, ZeroShot
 
 BARS = flat_bars({"A": [1, 1, 1], "B": [2, 2, 2]})  # closes at 21:00 on 1, 2 and 3 January 2024
 GOOD, BAD, DULL = "Sales and profit rose sharply", "The company's profit fell and it cut its sales forecast", "The company is based in Oslo"

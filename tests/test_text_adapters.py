@@ -13,13 +13,13 @@ import pytest
 from encoder_case import tiny_checkpoint, toned_headlines
 
 from quantlab.errors import UsageError
-from quantlab.text.adapters import Prefix, Whole, what_is_tuned
-from quantlab.text.checkpoint import find_checkpoint
-from quantlab.text.finetune import finetune, outputs
-from quantlab.text.frozen import FrozenPart, frozen_part
-from quantlab.text.inference import pooled
-from quantlab.text.training import Examples, Training
-from quantlab.text.tuned import tuned_part
+from quantlab.text.encoder.adapters import Prefix, Whole, what_is_tuned
+from quantlab.text.encoder.checkpoint import find_checkpoint
+from quantlab.text.encoder.finetune import finetune, outputs
+from quantlab.text.encoder.frozen import FrozenPart, frozen_part
+from quantlab.text.encoder.inference import pooled
+from quantlab.text.encoder.training import Examples, Training
+from quantlab.text.encoder.tuned import tuned_part
 
 WAYS = ("full", "lora:4", "adalora:4", "ia3", "prefix:5")
 TRAINING = Training(epochs=4, learning_rate=3e-3, batch_size=16)
@@ -203,8 +203,8 @@ def test_without_peft_it_says_how_to_get_it(tiny: str, monkeypatch: pytest.Monke
 def test_peft_is_imported_for_adapters_alone(tiny: str) -> None:
     """It takes seconds."""
     code = (
-        "import sys; from quantlab.text.frozen import frozen_part; from quantlab.text.finetune import finetune, outputs;"
-        "from test_text_adapters import examples; from quantlab.text.training import Training;"
+        "import sys; from quantlab.text.encoder.frozen import frozen_part; from quantlab.text.encoder.finetune import finetune, outputs;"
+        "from test_text_adapters import examples; from quantlab.text.encoder.training import Training;"
         f"part = frozen_part({tiny!r}, tune='full', max_tokens=64); given = examples(8);"
         "outputs(part, finetune(part, given, Training()), given.texts); print('peft' in sys.modules)"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantlab.text.augment import hidden, near_synonyms, swapped, with_swapped
-from quantlab.text.training import Examples
+from quantlab.text.encoder.augment import hidden, near_synonyms, swapped, with_swapped
+from quantlab.text.encoder.training import Examples
 
 
 def test_a_word_stands_in_one_line_of_the_list() -> None:

@@ -11,8 +11,8 @@ import pytest
 from encoder_case import tiny_checkpoint
 
 from quantlab.errors import StorageError, UsageError
-from quantlab.text import checkpoint as home
-from quantlab.text.checkpoint import PACKAGE, WEIGHTS_SHA256, find_checkpoint, load_encoder, resolved_device, resolved_dtype
+from quantlab.text.encoder import checkpoint as home
+from quantlab.text.encoder.checkpoint import PACKAGE, WEIGHTS_SHA256, find_checkpoint, load_encoder, resolved_device, resolved_dtype
 
 
 def flip_last_byte(path: Path) -> None:

@@ -14,12 +14,12 @@ from sklearn.linear_model import Ridge
 
 from quantlab.cache import Arrays, Cache
 from quantlab.errors import UsageError
-from quantlab.text.checkpoint import find_checkpoint
-from quantlab.text.finetune import finetune, members_of, outputs, projected
-from quantlab.text.frozen import FrozenPart
-from quantlab.text.heads import PENALTIES, ridge, shares
-from quantlab.text.loop import State
-from quantlab.text.training import Examples, Training
+from quantlab.text.encoder.checkpoint import find_checkpoint
+from quantlab.text.encoder.finetune import finetune, members_of, outputs, projected
+from quantlab.text.encoder.frozen import FrozenPart
+from quantlab.text.encoder.heads import PENALTIES, ridge, shares
+from quantlab.text.encoder.loop import State
+from quantlab.text.encoder.training import Examples, Training
 
 TRAINING = Training(epochs=2, learning_rate=1e-3, batch_size=8)
 

@@ -12,9 +12,9 @@ import pytest
 from encoder_case import tiny_checkpoint, toned_headlines
 
 from quantlab.cache import Cache
-from quantlab.text import frozen as home
-from quantlab.text.checkpoint import find_checkpoint
-from quantlab.text.frozen import FrozenPart
+from quantlab.text.encoder import frozen as home
+from quantlab.text.encoder.checkpoint import find_checkpoint
+from quantlab.text.encoder.frozen import FrozenPart
 
 LENGTHS = (3, 9, 20, 40, 70, 150)  # words: every bucket up to 128, and one text that is cut
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from quantlab.text.heads import averaged, losses, shares
+from quantlab.text.encoder.heads import averaged, losses, shares
 
 
 def loss_of(output: list[float], target: list[float], task: str, smoothing: float = 0.0) -> float:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from quantlab.errors import UsageError
-from quantlab.text.training import Examples, Training, rate_at
+from quantlab.text.encoder.training import Examples, Training, rate_at
 
 
 @pytest.mark.parametrize(

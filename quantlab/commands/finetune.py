@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from quantlab.text.training import Training
+    from quantlab.text.encoder.training import Training
 
 TaskName = Literal["auto", "classes", "multilabel", "number"]
 Conflicts = Literal["error", "first", "drop"]

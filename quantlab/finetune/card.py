@@ -15,10 +15,10 @@ from quantlab.finetune.examples import Examples
 from quantlab.finetune.split import Split
 from quantlab.repro import described, platform_facts
 from quantlab.result import Json
-from quantlab.text.checkpoint import find_checkpoint
-from quantlab.text.frozen import FrozenPart
-from quantlab.text.model_folder import CARD, SCHEMA_VERSION, file_hashes
-from quantlab.text.training import Training
+from quantlab.text.encoder.checkpoint import find_checkpoint
+from quantlab.text.encoder.frozen import FrozenPart
+from quantlab.text.encoder.training import Training
+from quantlab.text.sentiment.model_folder import CARD, SCHEMA_VERSION, file_hashes
 
 LIBRARIES: Final = ("numpy", "pandas", "peft", "scikit-learn", "tokenizers", "torch", "transformers")
 

@@ -26,11 +26,11 @@ from quantlab.finetune.scores import scores
 from quantlab.finetune.split import Split, split
 from quantlab.repro import code_hash, described
 from quantlab.result import Json
-from quantlab.text import training as loop
-from quantlab.text.finetune import finetune
-from quantlab.text.frozen import FrozenPart, frozen_part
-from quantlab.text.model_folder import TASKS, find_model, write_model
-from quantlab.text.training import Training
+from quantlab.text.encoder import training as loop
+from quantlab.text.encoder.finetune import finetune
+from quantlab.text.encoder.frozen import FrozenPart, frozen_part
+from quantlab.text.encoder.training import Training
+from quantlab.text.sentiment.model_folder import TASKS, find_model, write_model
 
 log = logging.getLogger(__name__)
 

@@ -9,25 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from quantlab.text.attribution import Attribution, attribute_tokens
     from quantlab.text.base import TextFeature
     from quantlab.text.clusters import ClusterRule, TopicClusters
     from quantlab.text.encoder import TextEncoder
+    from quantlab.text.encoder.attribution import Attribution, attribute_tokens
+    from quantlab.text.encoder.training import Training
     from quantlab.text.masking import masked
     from quantlab.text.sentiment import Sentiment
     from quantlab.text.topics import LdaTopics
-    from quantlab.text.training import Training
 
 _HOMES = {
-    "Attribution": "attribution",
+    "Attribution": "encoder.attribution",
     "ClusterRule": "clusters",
     "LdaTopics": "topics",
     "Sentiment": "sentiment",
     "TextEncoder": "encoder",
     "TextFeature": "base",
     "TopicClusters": "clusters",
-    "Training": "training",
-    "attribute_tokens": "attribution",
+    "Training": "encoder.training",
+    "attribute_tokens": "encoder.attribution",
     "masked": "masking",
 }
 

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from quantlab.text.frozen import Chunk, joined
-from quantlab.text.inference import batch_rows
+from quantlab.text.encoder.frozen import Chunk, joined
+from quantlab.text.encoder.inference import batch_rows
 
 Rows: TypeAlias = "npt.NDArray[np.int64]"
 Batch: TypeAlias = "tuple[Chunk, Rows]"  # which rows of a chunk

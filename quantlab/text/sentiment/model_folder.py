@@ -21,12 +21,12 @@ import numpy as np
 
 from quantlab.cache import Arrays, Cache, key, write_atomically
 from quantlab.errors import StorageError, UsageError
-from quantlab.text.checkpoint import FILES, Checkpoint, find_checkpoint
-from quantlab.text.finetune import members_of, projected
-from quantlab.text.frozen import FrozenPart, frozen_part
-from quantlab.text.heads import shares
-from quantlab.text.training import Floats, Task
-from quantlab.text.tuned import ADAPTED, Tuned, tuned_part
+from quantlab.text.encoder.checkpoint import FILES, Checkpoint, find_checkpoint
+from quantlab.text.encoder.finetune import members_of, projected
+from quantlab.text.encoder.frozen import FrozenPart, frozen_part
+from quantlab.text.encoder.heads import shares
+from quantlab.text.encoder.training import Floats, Task
+from quantlab.text.encoder.tuned import ADAPTED, Tuned, tuned_part
 
 if TYPE_CHECKING:
     import torch

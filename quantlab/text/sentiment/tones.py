@@ -13,8 +13,8 @@ import numpy.typing as npt
 from quantlab.cache import Cache, key
 from quantlab.errors import UsageError, nearest
 from quantlab.result import Json
-from quantlab.text.lexicon import read_words, score
-from quantlab.text.model_folder import ModelFolder, find_model
+from quantlab.text.sentiment.lexicon import read_words, score
+from quantlab.text.sentiment.model_folder import ModelFolder, find_model
 from quantlab.text.tokens import plain
 
 Floats: TypeAlias = "npt.NDArray[np.float64]"

@@ -19,7 +19,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from quantlab import cache as store
 from quantlab.errors import StorageError, UsageError, nearest
-from quantlab.text.inference import Encoder
+from quantlab.text.encoder.inference import Encoder
 
 Dtype: TypeAlias = Literal["bfloat16", "float32"]
 Device: TypeAlias = Literal["cpu", "cuda"]

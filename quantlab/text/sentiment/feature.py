@@ -24,9 +24,9 @@ from quantlab.news import Documents
 from quantlab.repro import code_hash
 from quantlab.result import Json
 from quantlab.text.base import Floats, TextFeature
-from quantlab.text.lexicon import WORDS, score
-from quantlab.text.tones import Labels, Source, WordList, source_of_model, tones_of
-from quantlab.text.zero_shot import SENTIMENT, ZeroShot
+from quantlab.text.sentiment.lexicon import WORDS, score
+from quantlab.text.sentiment.tones import Labels, Source, WordList, source_of_model, tones_of
+from quantlab.text.sentiment.zero_shot import SENTIMENT, ZeroShot
 
 __all__ = ["WORDS", "Sentiment", "score"]
 
@@ -49,11 +49,10 @@ class Sentiment(TextFeature):
 
     cacheable: ClassVar[bool] = True
     code: ClassVar[tuple[str, ...]] = (
-        *(
-            f"text/{name}.py"
-            for name in ("tones", "lexicon", "tokens", "zero_shot", "model_folder", "heads", "finetune", "frozen", "inference")
-        ),
-        "text/finance_words.csv",
+        *(f"text/sentiment/{name}.py" for name in ("tones", "lexicon", "zero_shot", "model_folder")),
+        *(f"text/encoder/{name}.py" for name in ("heads", "finetune", "frozen", "inference")),
+        "text/tokens.py",
+        "text/sentiment/finance_words.csv",
     )
     libraries: ClassVar[tuple[str, ...]] = ("vaderSentiment", "torch", "transformers", "tokenizers")
 
@@ -118,7 +117,7 @@ class Sentiment(TextFeature):
         source = self._source()
         if self.cache is None:
             return source.score(texts, None).astype(float)
-        code = code_hash("text/sentiment.py", *self.code)
+        code = code_hash("text/sentiment/feature.py", *self.code)
         found = [metadata.version(name) for name in self.libraries]
         namespace = key("sentiment", code, found, source.facts())
         return self.cache.rows(namespace, texts, lambda missing: source.score(missing, self.cache)).astype(float)

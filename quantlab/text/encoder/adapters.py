@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from warnings import catch_warnings, simplefilter
 
 from quantlab.errors import UsageError, nearest
-from quantlab.text.checkpoint import LAYERED, Checkpoint
+from quantlab.text.encoder.checkpoint import LAYERED, Checkpoint
 
 if TYPE_CHECKING:
     import torch

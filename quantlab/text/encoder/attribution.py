@@ -19,11 +19,11 @@ from sklearn.utils.validation import check_is_fitted
 from quantlab.cache import Arrays
 from quantlab.errors import UsageError
 from quantlab.text.encoder import TextEncoder
-from quantlab.text.finetune import members_of
-from quantlab.text.frozen import FrozenPart
-from quantlab.text.heads import HEAD
-from quantlab.text.inference import attention_penalty, one_torch_thread, pooled
-from quantlab.text.tuned import tuned_part
+from quantlab.text.encoder.finetune import members_of
+from quantlab.text.encoder.frozen import FrozenPart
+from quantlab.text.encoder.heads import HEAD
+from quantlab.text.encoder.inference import attention_penalty, one_torch_thread, pooled
+from quantlab.text.encoder.tuned import tuned_part
 
 if TYPE_CHECKING:
     import torch

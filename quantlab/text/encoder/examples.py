@@ -16,9 +16,9 @@ import pandas as pd
 from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.repro import random_generator
+from quantlab.text.encoder.training import Examples, Flags, Floats, Task
 from quantlab.text.masking import masked
 from quantlab.text.tokens import plain
-from quantlab.text.training import Examples, Flags, Floats, Task
 
 MAX_DEVIATION = 3.0  # standard deviations at which a label is clipped: the tails of returns are not the text's
 MAX_CLASSES = 3  # whole-numbered labels of at most so many values are classes, unless a task is named

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantlab.repro import random_generator
-from quantlab.text.training import Examples
+from quantlab.text.encoder.training import Examples
 
 WORD: Final = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 
@@ -23,7 +23,7 @@ WORD: Final = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 @functools.cache
 def near_synonyms() -> dict[str, tuple[str, ...]]:
     """Return the other words of each word's line."""
-    lines = files("quantlab.text").joinpath("near_synonyms.txt").read_text(encoding="utf-8").splitlines()
+    lines = files("quantlab.text.encoder").joinpath("near_synonyms.txt").read_text(encoding="utf-8").splitlines()
     groups = [line.split() for line in lines if line and not line.startswith("#")]
     return {word: tuple(other for other in group if other != word) for group in groups for word in group}
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantlab.cache import Arrays, strings, unpacked
-from quantlab.text.training import Examples
+from quantlab.text.encoder.training import Examples
 
 PREFIX = "memory."
 

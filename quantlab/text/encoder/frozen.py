@@ -28,9 +28,9 @@ import numpy.typing as npt
 from quantlab.cache import DIGEST, SUFFIX, Cache, key
 from quantlab.errors import UsageError
 from quantlab.repro import code_hash
-from quantlab.text.adapters import Whole, what_is_tuned
-from quantlab.text.checkpoint import Checkpoint, Device, Dtype, find_checkpoint, load_encoder, resolved_device, resolved_dtype
-from quantlab.text.inference import Batch, Encoder, pooled, side_by_side
+from quantlab.text.encoder.adapters import Whole, what_is_tuned
+from quantlab.text.encoder.checkpoint import Checkpoint, Device, Dtype, find_checkpoint, load_encoder, resolved_device, resolved_dtype
+from quantlab.text.encoder.inference import Batch, Encoder, pooled, side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ NAME = 16  # bytes of a text's hash, as in the cache
 SLAB = 4096  # texts turned into tokens at a time
 PIECE_BYTES = 32 * 1024**2  # of rows held at a time
 LONGEST_HEADER = 10_000
-CODE = ("text/checkpoint.py", "text/inference.py", "text/frozen.py")  # what its numbers depend on, besides the libraries
+CODE = tuple(f"text/encoder/{name}.py" for name in ("checkpoint", "inference", "frozen"))  # what its numbers depend on, and the libraries
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
 Bytes = npt.NDArray[np.uint8]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from quantlab.cache import Arrays
 from quantlab.repro import one_thread
-from quantlab.text.training import Examples, Floats, Task
+from quantlab.text.encoder.training import Examples, Floats, Task
 
 if TYPE_CHECKING:
     import torch

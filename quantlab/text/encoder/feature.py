@@ -28,24 +28,24 @@ from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.result import Json
 from quantlab.text import checks
-from quantlab.text import examples as make
-from quantlab.text.adapters import require_peft
 from quantlab.text.base import Floats, Start, TextFeature
-from quantlab.text.checkpoint import find_checkpoint, resolved_device, resolved_dtype
-from quantlab.text.components import principal_components, scores
-from quantlab.text.continual import remembered, with_replay
-from quantlab.text.finetune import finetune, outputs
-from quantlab.text.frozen import LIBRARIES, FrozenPart, frozen_part
-from quantlab.text.heads import shares
+from quantlab.text.encoder import examples as make
+from quantlab.text.encoder.adapters import require_peft
+from quantlab.text.encoder.components import principal_components, scores
+from quantlab.text.encoder.continual import remembered, with_replay
+from quantlab.text.encoder.facts import encoder_facts
+from quantlab.text.encoder.finetune import finetune, outputs
+from quantlab.text.encoder.frozen import LIBRARIES, FrozenPart, frozen_part
+from quantlab.text.encoder.heads import shares
+from quantlab.text.encoder.training import Examples, Task, Training
 from quantlab.text.masking import masked
 from quantlab.text.tokens import plain
-from quantlab.text.training import Examples, Task, Training
 
 MODULES: Final = (
     "adapters", "augment", "batches", "checkpoint", "components", "continual", "examples", "finetune", "frozen", "heads", "inference",
-    "loop", "masking", "tokens", "training", "tuned",
+    "loop", "training", "tuned",
 )  # fmt: skip
-CODE: Final = (*(f"text/{name}.py" for name in MODULES), "text/near_synonyms.txt")
+CODE: Final = (*(f"text/encoder/{name}.py" for name in MODULES), "text/encoder/near_synonyms.txt", "text/masking.py", "text/tokens.py")
 RECORD: Final = ("n_texts", "n_trained_on", "n_held_out", "n_purged", "n_replayed", "n_fits_before", "loss", "validation_loss", "classes")
 
 
@@ -282,21 +282,3 @@ class TextEncoder(TextFeature):
         texts, reading = self._readings(documents)
         embeddings = self.part().embeddings(texts).astype(float)
         return documents.mean_by_row(embeddings[reading], documents.decay(self.half_life_hours))
-
-
-def encoder_facts(estimator: TextEncoder) -> dict[str, Json]:
-    """Return what a manifest says of an encoder: where it comes from, what it has read and how it computes.
-
-    knowledge_cutoff: ISO date of the last text that the checkpoint may have been trained on, None if unknown.
-    """
-    checkpoint, device = find_checkpoint(estimator.checkpoint), resolved_device(estimator.device)
-    return {
-        "checkpoint": checkpoint.name,
-        "checkpoint_id": checkpoint.id,
-        "sha256": dict(checkpoint.weights),
-        "dtype": resolved_dtype(estimator.dtype, device),
-        "device": device,
-        "knowledge_cutoff": checkpoint.knowledge_cutoff,
-        "tune": estimator.tune,
-        "mask_entities": estimator.mask_entities,
-    }

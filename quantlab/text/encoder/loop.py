@@ -16,14 +16,14 @@ import numpy as np
 from quantlab.cache import Arrays, Cache, key, strings
 from quantlab.executor import Progress
 from quantlab.repro import described, random_generator
-from quantlab.text.adapters import orthogonality
-from quantlab.text.augment import hidden
-from quantlab.text.batches import Batch, Rows, in_order, rows_of, shuffled
-from quantlab.text.frozen import Chunk, FrozenPart
-from quantlab.text.heads import HEAD, losses
-from quantlab.text.inference import batch_rows, one_torch_thread
-from quantlab.text.training import Examples, Training, rate_at
-from quantlab.text.tuned import Tuned, tuned_part
+from quantlab.text.encoder.adapters import orthogonality
+from quantlab.text.encoder.augment import hidden
+from quantlab.text.encoder.batches import Batch, Rows, in_order, rows_of, shuffled
+from quantlab.text.encoder.frozen import Chunk, FrozenPart
+from quantlab.text.encoder.heads import HEAD, losses
+from quantlab.text.encoder.inference import batch_rows, one_torch_thread
+from quantlab.text.encoder.training import Examples, Training, rate_at
+from quantlab.text.encoder.tuned import Tuned, tuned_part
 
 if TYPE_CHECKING:
     import torch

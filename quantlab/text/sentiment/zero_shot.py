@@ -21,10 +21,10 @@ from quantlab.cache import Cache, key
 from quantlab.errors import UsageError, nearest
 from quantlab.repro import one_thread
 from quantlab.result import Json
-from quantlab.text.checkpoint import find_checkpoint, resolved_dtype
-from quantlab.text.finetune import projected
-from quantlab.text.frozen import frozen_part
-from quantlab.text.heads import ridge, shares
+from quantlab.text.encoder.checkpoint import find_checkpoint, resolved_dtype
+from quantlab.text.encoder.finetune import projected
+from quantlab.text.encoder.frozen import frozen_part
+from quantlab.text.encoder.heads import ridge, shares
 from quantlab.text.tokens import plain
 
 Floats = npt.NDArray[np.float64]

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from quantlab.cache import Arrays
 from quantlab.repro import random_generator
-from quantlab.text.adapters import Prefix, Step, Whole, no_step, prefix_encoder, require_peft, with_adapter
-from quantlab.text.frozen import Chunk, FrozenPart
-from quantlab.text.inference import Encoder, attention_penalty, pooled, token_mask
+from quantlab.text.encoder.adapters import Prefix, Step, Whole, no_step, prefix_encoder, require_peft, with_adapter
+from quantlab.text.encoder.frozen import Chunk, FrozenPart
+from quantlab.text.encoder.inference import Encoder, attention_penalty, pooled, token_mask
 
 if TYPE_CHECKING:
     import torch

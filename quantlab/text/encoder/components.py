@@ -6,8 +6,8 @@ import numpy as np
 
 from quantlab.cache import Arrays
 from quantlab.repro import one_thread
-from quantlab.text.finetune import projected
-from quantlab.text.training import Floats
+from quantlab.text.encoder.finetune import projected
+from quantlab.text.encoder.training import Floats
 
 
 def principal_components(rows: Floats, n_components: int) -> Arrays:

@@ -23,14 +23,14 @@ from quantlab.cache import Arrays, Cache
 from quantlab.errors import UsageError
 from quantlab.executor import Progress, silent
 from quantlab.repro import random_generator
-from quantlab.text.augment import with_swapped
-from quantlab.text.batches import Batch, Rows, by_bucket, in_order, rows_of
-from quantlab.text.frozen import Chunk, FrozenPart
-from quantlab.text.heads import HEAD, averaged, first_head
-from quantlab.text.inference import batch_rows, side_by_side
-from quantlab.text.loop import Loop
-from quantlab.text.training import Examples, Floats, Task, Training
-from quantlab.text.tuned import tuned_part
+from quantlab.text.encoder.augment import with_swapped
+from quantlab.text.encoder.batches import Batch, Rows, by_bucket, in_order, rows_of
+from quantlab.text.encoder.frozen import Chunk, FrozenPart
+from quantlab.text.encoder.heads import HEAD, averaged, first_head
+from quantlab.text.encoder.inference import batch_rows, side_by_side
+from quantlab.text.encoder.loop import Loop
+from quantlab.text.encoder.training import Examples, Floats, Task, Training
+from quantlab.text.encoder.tuned import tuned_part
 
 RECORD: Final = ("loss", "validation_loss")  # what a fit says of itself, beside weights
 
