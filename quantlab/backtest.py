@@ -97,18 +97,17 @@ def backtest(
 
 
 def counted(strategy: Strategy, dataset: Dataset, settings: Settings, out: Path, *, n_trials: int | None) -> BacktestResult:
-    """Run a strategy as the trial that it is: judged by how often its family was tried, and entered in the family's ledger."""
-    from dataclasses import replace
-
+    """Run a strategy, see which trial it is, judge it by how often its family was tried, and enter it in the family's ledger."""
     from quantlab import metrics
     from quantlab.report import folder_name
-    from quantlab.run import run, trial_id
+    from quantlab.run import run, with_trials
     from quantlab.trials import given, read_trials, record_trial
 
-    family, trial = out / folder_name(strategy.name), trial_id(strategy, dataset, settings)
-    trials = read_trials(family, trial) if n_trials is None else given(n_trials)
-    result = run(strategy, dataset, replace(settings, trials=trials))
-    record_trial(family, trial_id=trial, run_id=result.run_id, sharpe=metrics.sharpe(result.portfolio.returns, periods=1))
+    family = out / folder_name(strategy.name)
+    stated = None if n_trials is None else given(n_trials)  # refused before anything runs
+    result = run(strategy, dataset, settings)
+    result = with_trials(result, stated or read_trials(family, result.trial_id))
+    record_trial(family, trial_id=result.trial_id, run_id=result.run_id, sharpe=metrics.sharpe(result.portfolio.returns, periods=1))
     return result
 
 

@@ -120,7 +120,7 @@ class Cache:
         """Write an entry, and make room for it; a full or read-only disk costs time later, not the run now."""
         from safetensors.numpy import save
 
-        payload = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
+        payload = save({name: np.asarray(value, order="C") for name, value in arrays.items()})
         try:
             write_atomically(path, _seal(path, payload) + payload)
             self._evict()

@@ -1,4 +1,4 @@
-"""The `quantlab` command: backtest, sweep, compare, finetune, data, cache."""
+"""The `quantlab` command: backtest, audit, sweep, compare, finetune, data, cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from quantlab.backtest import backtest, default_cache
+from quantlab.commands.audit import audit
 from quantlab.commands.compare import compare
 from quantlab.commands.finetune import finetune
 from quantlab.commands.sweep import sweep
@@ -25,7 +26,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Make and inspect data folders
 cache_app = typer.Typer(help="Show or clear the cache.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
-for command in (backtest, sweep, compare, finetune):
+for command in (backtest, audit, sweep, compare, finetune):
     app.command(command.__name__)(command)
 
 Folder = Annotated[

@@ -30,7 +30,9 @@ def contributions(model: Any, X: pd.DataFrame) -> pd.DataFrame:
         values = np.asarray(inputs, dtype=float) * weight
     else:
         return pd.DataFrame(index=X.index)
-    return pd.DataFrame(values - values.mean(axis=0), index=X.index, columns=list(inputs.columns))
+    # steps between may return bare arrays: as long as they keep the columns, these keep their names
+    names = getattr(inputs, "columns", X.columns if values.shape[1] == X.shape[1] else range(values.shape[1]))
+    return pd.DataFrame(values - values.mean(axis=0), index=X.index, columns=list(names))
 
 
 def mean_contribution(model: Any, X: pd.DataFrame) -> dict[str, float]:

@@ -11,12 +11,16 @@ import re
 from collections import Counter
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import ElasticNet, LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+
+from quantlab.errors import UsageError
 
 
 def lightgbm_regressor(
@@ -71,12 +75,32 @@ def logistic_classifier(*, C: float = 0.01, random_state: int | None = None) -> 
 def with_text(estimator: BaseEstimator, *text_features: BaseEstimator, column: str = "news") -> Pipeline:
     """Return a pipeline: each text feature reads the news column, the other columns pass, the estimator gets them all.
 
-    The steps are `features` and `model`; inside `features` each text feature is named after its class (`lda_topics`, ...).
+    The steps are `features` and `model`; inside `features` each text feature is named after its class (`lda_topics`, ...), a second
+    one of a class `lda_topics_2`, and its columns too: see `TextColumns`.
     """
     names = _step_names(text_features)
     text = [(name, feature, column) for name, feature in zip(names, text_features, strict=True)]
-    joined = ColumnTransformer(text, remainder="passthrough", verbose_feature_names_out=False)
+    joined = TextColumns(text, remainder="passthrough", verbose_feature_names_out=True)
     return Pipeline([("features", joined.set_output(transform="pandas")), ("model", estimator)])
+
+
+class TextColumns(ColumnTransformer):
+    """Text features, each a step, and the other columns after them. Columns keep their names, but for those of a second of a class.
+
+    These have their step's name instead of the class's: `sentiment_tone` of the step `sentiment` is `sentiment_2_tone` of the step
+    `sentiment_2`. A class and not a function for `verbose_feature_names_out`: a function among its parameters is nothing that a
+    model can be told by, so that no fold of it could be kept.
+    """
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return the names of the columns. Raises UsageError if two steps make a column of one name."""
+        kind = {step: _class_name(feature) for step, feature, _ in self.transformers}
+        made = [str(name).partition("__")[::2] for name in super().get_feature_names_out(input_features)]  # `step__column`
+        names = [column if kind.get(step, step) == step else f"{step}_{column.removeprefix(kind[step] + '_')}" for step, column in made]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            steps = [step for (step, _), name in zip(made, names, strict=True) if name == twice[0]]
+            raise UsageError(f"with_text: {' and '.join(steps)} both make a column {twice[0]!r}: rename one (remainder: your own features)")
+        return np.asarray(names, dtype=object)
 
 
 def _scaled(estimator: BaseEstimator) -> Pipeline:
@@ -111,7 +135,12 @@ def _step_names(text_features: tuple[BaseEstimator, ...]) -> list[str]:
     seen: Counter[str] = Counter()
     names = []
     for feature in text_features:
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(feature).__name__).lower()
+        name = _class_name(feature)
         seen[name] += 1
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return names
+
+
+def _class_name(feature: object) -> str:
+    """Return `lda_topics` for LdaTopics."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(feature).__name__).lower()

@@ -80,7 +80,8 @@ class Delayed:
 class Trials:
     """How often a strategy family was tried, this run included: what the deflated Sharpe ratio allows for.
 
-    n: distinct runs, >= 1. sharpes: per-period Sharpe ratios of the others, as far as they are known.
+    n: distinct trials, >= 1: runs that decide otherwise, on other data or on other terms.
+    sharpes: per-period Sharpe ratios of the others, as far as they are known.
     source: `alone` (nobody counted), `ledger` or `given` (--trials). notes: what is odd about the count, for the report.
     """
 
@@ -137,7 +138,7 @@ class BacktestResult:
     benchmark: simple returns (n_times,) of the benchmark named in `benchmark_name`.
     config: the strategy, as JSON. provenance: versions, seed, hashes, threads: what goes into the manifest.
     dropped_rows: rows that were left out of training, by reason.
-    audit: None if it was skipped. trials: how often the strategy was tried. trial_id: names what was tried: the run without that count.
+    audit: None if it was skipped. trials: how often the strategy was tried. trial_id: names what was decided, on which data.
     variants: the strategy with other columns, None if it reads no text or they were not asked for.
     delayed: the strategy traded later, one for each delay tried.
     """

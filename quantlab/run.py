@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from quantlab.dataset import Dataset
 from quantlab.errors import DataError, StrategyError, UsageError
 from quantlab.executor import Executor, Progress, serial, silent
 from quantlab.portfolio import simulate, simulate_many
-from quantlab.provenance import content_hash, provenance
+from quantlab.provenance import counted_in, outcome_hash, provenance, trial_id
 from quantlab.repro import described
 from quantlab.result import BacktestResult, Delayed, Json, OutOfSample, Trials, Variant
 from quantlab.strategy import Strategy
@@ -30,7 +31,6 @@ class Settings:
 
     start: first bar of the samples (earlier bars warm the features up); end: nothing after it is read.
     audit: check the run. ablation: also run without the text, with the text alone and with a placebo, and later than decided.
-    trials: how often the strategy was tried, this run included.
     cache, executor and progress change how long a run takes and what it shows, never its result.
     """
 
@@ -39,7 +39,6 @@ class Settings:
     seed: int = 0
     audit: bool = True
     ablation: bool = True
-    trials: Trials = Trials()  # noqa: RUF009  (a frozen value)
     cache: Cache | None = None
     executor: Executor = serial
     progress: Progress = silent
@@ -51,7 +50,8 @@ def run(strategy: Strategy, dataset: Dataset, settings: Settings | None = None) 
     Raises UsageError, StrategyError or DataError before any model is fitted where the fault can be seen by then.
     """
     settings = settings or Settings()
-    return traded(strategy, dataset, settings, predicted(strategy, dataset, settings))
+    config = _config(strategy, settings)  # before anything runs: a function may keep what it computed
+    return traded(strategy, dataset, settings, predicted(strategy, dataset, settings), config=config)
 
 
 def predicted(strategy: Strategy, dataset: Dataset, settings: Settings) -> OutOfSample:
@@ -71,7 +71,7 @@ def predicted(strategy: Strategy, dataset: Dataset, settings: Settings) -> OutOf
     )
 
 
-def traded(strategy: Strategy, dataset: Dataset, settings: Settings, signals: OutOfSample) -> BacktestResult:
+def traded(strategy: Strategy, dataset: Dataset, settings: Settings, signals: OutOfSample, *, config: Mapping[str, Json]) -> BacktestResult:
     """Return what a signal would have earned: weights, portfolio, and all that a report says about them."""
     dataset = _read(dataset, settings)
     bars = dataset.bars
@@ -79,36 +79,39 @@ def traded(strategy: Strategy, dataset: Dataset, settings: Settings, signals: Ou
     weights = decided(strategy, signals.signal, bars).loc[span.times]
     portfolio = simulate(weights, span, strategy.costs, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross)
     benchmark, benchmark_name = _benchmark(strategy, dataset, span.times)
-    config = _config(strategy, settings)
-    origin = provenance(strategy, dataset, seed=settings.seed, signals=signals, trials=settings.trials)
+    target = strategy.target(bars).reindex(signals.signal.index)
     result = BacktestResult(
-        run_id=store.key(config, origin["inputs"])[:16],
-        trial_id=trial_id(strategy, dataset, settings),
+        run_id="",  # follows from the rest: `with_trials`
+        trial_id=trial_id(strategy, dataset, weights),
         strategy=strategy.name,
         description=strategy.description,
         dataset=dataset,
         horizon=strategy.target.horizon,
         predicted=signals,
-        target=strategy.target(bars).reindex(signals.signal.index),
+        target=target,
         weights=weights,
         portfolio=portfolio,
         benchmark=benchmark,
         benchmark_name=benchmark_name,
         config=config,
-        provenance=origin,
+        provenance=provenance(strategy, dataset, seed=settings.seed, signals=signals) | {"outcome": outcome_hash(signals, target, weights)},
         dropped_rows={"no label in the training rows (not tradable at the next bar, or in a dead zone)": signals.n_unlabelled},
         audit=None,
-        trials=settings.trials,
         variants=_variants(strategy, bars, span, signals) if settings.ablation and signals.variants else None,
         delayed=_delayed(strategy, span, weights) if settings.ablation else (),
     )
+    result = with_trials(result, Trials())
     return replace(result, audit=light_audit(result, strategy.costs, strategy.fill)) if settings.audit else result
 
 
-def trial_id(strategy: Strategy, dataset: Dataset, settings: Settings) -> str:
-    """Return the name of what is tried: strategy, settings and data, whatever is checked on the side, and by which version."""
-    chosen = _config(strategy, replace(settings, audit=True, ablation=True))
-    return store.key(chosen, content_hash(_read(dataset, settings)))[:16]
+def with_trials(result: BacktestResult, trials: Trials) -> BacktestResult:
+    """Return the run as one of so many trials: what it is judged by, and so another run id.
+
+    The count is known only now: whether a run is a new trial shows in what it decided.
+    """
+    origin = counted_in(result.provenance, trials)
+    run_id = store.key(result.config, origin["inputs"], origin["outcome"])[:16]
+    return replace(result, run_id=run_id, trials=trials, provenance=origin)
 
 
 def _read(dataset: Dataset, settings: Settings) -> Dataset:

@@ -76,7 +76,7 @@ class Strategy:
         horizon = getattr(self.target, "horizon", None)
         if not isinstance(horizon, int) or horizon < 1:
             raise StrategyError(f"the target needs a horizon in bars >= 1 (it sets the purge), not {horizon!r}")
-        if not (hasattr(self.model, "fit") and hasattr(self.model, "predict") and hasattr(self.model, "get_params")):
+        if not all(hasattr(type(self.model), name) for name in ("fit", "predict", "get_params")):  # of a stack, only a fitted one predicts
             raise StrategyError(
                 f"the model must be a scikit-learn estimator with fit, predict and get_params, not {type(self.model).__name__}"
             )

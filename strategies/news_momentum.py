@@ -27,7 +27,7 @@ strategy = Strategy(
     name="news_momentum",
     features=features,
     target=ForwardReturn(horizon=5, kind="rank"),
-    model=with_text(lightgbm_regressor(), LdaTopics(n_topics=20), Sentiment(), TextEncoder()),
+    model=with_text(lightgbm_regressor(), LdaTopics(n_topics=20), Sentiment(), TextEncoder(mask_entities=True)),
     weights=partial(long_short, quantile=0.2, hold=5),
     folds=WalkForward(train=504, test=63, min_train=252),
     costs=Costs(fee_bps=1.0, slippage_bps=5.0),

@@ -18,7 +18,7 @@ FIRMS = ("Acme", "Globex", "Initech", "Hooli", "Vandelay", "Wonka", "Oscorp", "T
 TAILS = ("in early trading", "for the quarter", "analysts say", "on Monday", "after review", "in Europe", "sources report", "this week")
 
 
-def tiny_checkpoint(folder: Path, kind: str = "bert") -> Path:
+def tiny_checkpoint(folder: Path, kind: str = "bert", n_positions: int = 64) -> Path:
     """Write an encoder of two blocks and width 32 with seeded random weights, and the default's tokenizer; return its folder."""
     import torch
     from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
@@ -26,9 +26,9 @@ def tiny_checkpoint(folder: Path, kind: str = "bert") -> Path:
     torch.manual_seed(0)
     if kind == "bert":
         sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-        model = BertModel(BertConfig(max_position_embeddings=64, **sizes))
+        model = BertModel(BertConfig(max_position_embeddings=n_positions, **sizes))
     else:
-        model = DistilBertModel(DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64))
+        model = DistilBertModel(DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=n_positions))
     for parameter in model.parameters():
         parameter.data.mul_(5.0)  # fresh weights are small: blocks of width 32 would pass their input through
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,17 @@ import pytest
 from contract_keys import KEYS
 
 from quantlab.audit.ledger import read_orders, replay
+from quantlab.backtest import counted
 from quantlab.cli import main
 from quantlab.data import read_dataset
+from quantlab.features import momentum, panel
+from quantlab.folds import WalkForward
+from quantlab.models import ridge_regressor
+from quantlab.run import Settings
+from quantlab.strategy import Strategy
 from quantlab.synthetic import make_market, write_dataset
+from quantlab.target import ForwardReturn
+from quantlab.weights import long_short
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["--set", "folds.train=90", "--set", "folds.test=30", "--set", "folds.min_train=80"]
@@ -148,20 +156,39 @@ def n_trials(out: Path) -> list[tuple[int, str]]:
     return sorted((trials["n"], trials["source"]) for trials in found)
 
 
-def test_every_variant_counts_once(market: Path, first: Path, tmp_path: Path) -> None:
+def test_every_variant_counts_once(market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same run again is no new trial, another setting is; --trials overrules; a deleted ledger is noticed."""
-    command = ["strategies/price_momentum.py", "--data", market, "--out", tmp_path, "--cache", first / "cache", "--quiet", *QUICK]
+    command = ["backtest", str(ROOT / "strategies" / "price_momentum.py"), "--data", str(market), "--out", str(tmp_path)]
+    command += ["--cache", str(tmp_path / "cache"), "--quiet", *QUICK]
     for extra in ([], [], ["--set", "weights.quantile=0.3"], ["--set", "weights.quantile=0.4", "--trials", "40"]):
-        done = backtest(*command, *extra)
-        assert done.returncode == 0, done.stderr
+        assert main([*command, *extra]) == 0, capsys.readouterr().err
     assert n_trials(tmp_path) == [(1, "ledger"), (2, "ledger"), (40, "given")]
     ledger = tmp_path / "price_momentum" / "trials.jsonl"
     assert ledger.read_text(encoding="utf-8").count("\n") == 3
     ledger.unlink()
-    done = backtest(*command, "--json", *[])
-    assert done.returncode == 0, done.stderr
-    assert backtest(*command, "--trials", "0").returncode == 2
+    assert main(command) == 0, capsys.readouterr().err
     assert any("no line in it" in path.read_text(encoding="utf-8") for path in tmp_path.glob("*/*/report.json"))
+    assert main([*command, "--trials", "0"]) == 2
+
+
+def test_what_reads_alike_and_decides_otherwise_is_another_trial(tmp_path: Path) -> None:
+    """Functions that differ in their closure alone: each is counted once, and none replaces the report of another."""
+
+    def of(n_bars: int) -> Strategy:
+        return Strategy(
+            name="closed",
+            features=lambda bars, news: panel(m=momentum(bars.close, n_bars)),
+            target=ForwardReturn(horizon=2),
+            model=ridge_regressor(),
+            weights=long_short,
+            folds=WalkForward(train=60, test=30, min_train=50),
+        )
+
+    dataset, settings = make_market(120, 6, seed=3).dataset, Settings(audit=False, ablation=False)
+    results = [counted(of(n_bars), dataset, settings, tmp_path, n_trials=None) for n_bars in (2, 5, 9, 9)]
+    assert [result.trials.n for result in results] == [1, 2, 3, 3]
+    assert len({result.run_id for result in results}) == len({result.trial_id for result in results}) == 3
+    assert counted(of(9), dataset, settings, tmp_path, n_trials=40).trials.source == "given"
 
 
 @pytest.fixture

@@ -153,3 +153,15 @@ def test_packed_strings_come_back() -> None:
     """Unicode, quotes and line ends survive."""
     values = ["a", 'say "hi"\n', "naïve 🚀", ""]
     assert store.unpacked(store.strings(values)) == values
+
+
+def test_an_array_comes_back_in_its_shape(tmp_path: Path) -> None:
+    """Also a single number, which has none, and one that lies in memory column by column: a key made of either must not change."""
+    arrays = {"number": np.array(3), "turned": np.arange(6).reshape(2, 3).T, "empty": np.zeros((4, 0))}
+    cache = Cache(tmp_path)
+    cache.save("ab" * 32, arrays)
+    back = cache.load("ab" * 32)
+    assert back is not None
+    for name, value in arrays.items():
+        assert back[name].shape == value.shape
+        np.testing.assert_array_equal(back[name], value)

@@ -107,6 +107,16 @@ def test_profits_by_name_and_month_add_up(result: BacktestResult) -> None:
         evidence.profit_by(result, "week")
 
 
+def test_a_month_ends_with_the_session_that_closes_at_midnight() -> None:
+    """Half in A, which doubles in the last session of January, closing on 1 February at 00:00: January made it all."""
+    times = pd.date_range("2024-01-30", periods=4, tz="UTC", unit="us")
+    run = fake_evidence.hand_made(flat_bars({"A": [10, 10, 20, 20], "B": [10] * 4}, times=times), [[0.5, 0.0]] * 4)
+    months = evidence.profit_by(run, "month")
+    assert months.index.astype(str).tolist() == ["2024-01", "2024-02"]
+    assert months.tolist() == pytest.approx([run.portfolio.equity.iloc[2] - run.portfolio.cash, 0.0])
+    assert months.iloc[0] > 0
+
+
 def test_concentration_by_hand() -> None:
     """Half in A, which doubles, makes 500,000; then half of 1,500,000 against B, which halves, 375,000: 4/7 and 3/7."""
     run = fake_evidence.hand_made(BARS, [[0.5, -0.5]] * 4)

@@ -32,6 +32,16 @@ def with_market(result: BacktestResult, returns: list[float], n: int) -> Backtes
     return replace(result, dataset=replace(result.dataset, bars=bars), benchmark_name="A", portfolio=replace(result.portfolio, returns=own))
 
 
+def test_the_last_session_of_a_half_year_may_close_in_the_next() -> None:
+    """Round the clock: the closes at midnight of 1 July and 1 January end the half before."""
+    times = pd.DatetimeIndex(["2023-06-30", "2023-07-01", "2023-07-02", "2024-01-01", "2024-01-02"], tz="UTC").as_unit("us")
+    run = fake_evidence.hand_made(flat_bars({"A": [10] * 5, "B": [10] * 5}, times=times), [[0, 0]] * 5)
+    table = evidence.sub_periods(run)
+    assert table.loc["year", "n_sessions"].to_dict() == {"2023": 4, "2024": 1}
+    assert table.loc["half_year", "n_sessions"].to_dict() == {"2023H1": 2, "2023H2": 2, "2024H1": 1}
+    assert table.loc["half_year", "end"].tolist() == [times[1], times[3], times[4]]
+
+
 def test_name_and_leg_returns_add_up(result: BacktestResult) -> None:
     """To the net return of every session, with costs, a halt and a delisting."""
     returns = result.portfolio.returns

@@ -66,6 +66,53 @@ def test_a_variant_that_is_the_strategy_differs_by_nothing(result: BacktestResul
     assert row[["ic_difference", "ic_low", "ic_high", "sharpe_difference", "sharpe_low", "sharpe_high"]].tolist() == [0.0] * 6
 
 
+def test_the_difference_is_that_of_the_sessions_in_which_both_have_an_ic(result: BacktestResult) -> None:
+    """The variant speaks in 40 sessions alone, in which the strategy is right and it is nearly so: it is worse, not better.
+
+    In all others the strategy is wrong, so its mean over all sessions lies below that of the variant.
+    """
+    y = result.target.fillna(0.0)
+    session = pd.factorize(y.index.get_level_values(0))[0]
+    noise = pd.Series(np.random.default_rng(0).normal(size=len(y)), index=y.index)
+    spoken = session < 40
+    signal = y.where(spoken, -y)
+    own = result.portfolio
+    sparse = Variant("text_only", (y / y.std() + 0.3 * noise).where(spoken, 0.0), own.returns, own.turnover)
+    table = evidence.ablation(replace(result, variants=(sparse,), predicted=replace(result.predicted, signal=signal)))
+    row = table.loc["text_only"]
+    assert table.loc["strategy", "ic"] < 0 < row["ic"] < 1
+    both = information_coefficient(signal, result.target).iloc[:40] - information_coefficient(sparse.signal, result.target).iloc[:40]
+    assert row["ic_difference"] == pytest.approx(both.mean())
+    assert 0 < row["ic_low"] < row["ic_difference"] < row["ic_high"]
+    assert row["n_compared"] == row["n_sessions"] == 40
+    assert table["n_compared"].dtype.kind == "i"
+    assert table.loc["strategy", "n_compared"] == table.loc["strategy", "n_sessions"] > 40
+
+
+def test_it_is_the_same_the_other_way_round(result: BacktestResult) -> None:
+    """A strategy that says nothing in most sessions is compared with its variant in the others alone, interval included."""
+    y = result.target.fillna(0.0)
+    spoken = pd.factorize(y.index.get_level_values(0))[0] < 40
+    noise = pd.Series(np.random.default_rng(0).normal(size=len(y)), index=y.index)
+    own = result.portfolio
+    dense = Variant("no_text", (y / y.std() + 0.3 * noise).where(spoken, -y), own.returns, own.turnover)
+    signal = y.where(spoken, 0.0)
+    row = evidence.ablation(replace(result, variants=(dense,), predicted=replace(result.predicted, signal=signal))).loc["no_text"]
+    assert row["n_compared"] == 40 < row["n_sessions"]
+    assert 0 < row["ic_low"] < row["ic_difference"] < row["ic_high"] < 1
+
+
+def test_a_variant_that_never_speaks_is_not_compared(result: BacktestResult) -> None:
+    """A constant has no IC: no difference, no interval, nothing compared, and no warning."""
+    own = result.portfolio
+    row = evidence.ablation(replace(result, variants=(Variant("text_only", result.target * 0.0, own.returns, own.turnover),))).loc[
+        "text_only"
+    ]
+    assert row["n_compared"] == 0
+    assert row[["ic", "ic_difference", "ic_low", "ic_high"]].isna().all()
+    assert row["sharpe_difference"] == 0
+
+
 def test_no_variants_leave_the_strategy_alone(result: BacktestResult) -> None:
     """Without variants there is one row and the same columns."""
     table = evidence.ablation(replace(result, variants=None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from finetune_case import quick, toned_file, write
 
 from quantlab.commands.finetune import finetune
 from quantlab.entry import answer
-from quantlab.errors import StorageError, UsageError
+from quantlab.errors import DataError, StorageError, UsageError
 from quantlab.finetune import Columns, finetune_file, read_examples, split
+from quantlab.finetune.card import model_facts
 from quantlab.text import TextEncoder
 from quantlab.text.encoder import finetune as tuning
 from quantlab.text.encoder import loop
@@ -73,6 +75,7 @@ def test_the_card_says_what_happened(made: Path) -> None:
     assert len(card["training"]["loss"]) == 3
     assert {"card.json", *card["files"]} == set(content(made))
     assert card["base"]["knowledge_cutoff"] is card["knowledge_cutoff"] is None  # unknown stays unknown
+    assert card["knowledge_rests_on"] == []
 
 
 def test_a_prediction_is_a_pure_function_of_its_text(made: Path) -> None:
@@ -104,6 +107,14 @@ def test_a_folder_without_a_card_is_refused(made: Path, base: Path, tmp_path: Pa
     with pytest.raises(UsageError, match="quantlab finetune"):
         find_model(base)
     copy = Path(shutil.copytree(made, tmp_path / "copy"))
+    card = json.loads((copy / "card.json").read_text())
+    for name in ("task", "labels", "model", "fit_end", "knowledge_cutoff"):
+        (copy / "card.json").write_text(json.dumps({key: value for key, value in card.items() if key != name}))
+        with pytest.raises(StorageError, match=f"it lacks {name}"):
+            find_model(copy)
+    (copy / "card.json").write_text(json.dumps({**card, "model": {"scale": 1.0}}))
+    with pytest.raises(StorageError, match=r"it lacks model\.dtype, model\.largest, model\.max_tokens, model\.offset"):
+        find_model(copy)
     (copy / "card.json").write_text("{")
     with pytest.raises(StorageError, match="is damaged"):
         find_model(copy)
@@ -162,6 +173,36 @@ def test_what_is_in_the_way_is_said(made: Path, base: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="unfinished training of other data, settings"):
         finetune_file(file, out, quick(base, seed=1))
     finetune_file(file, out, quick(base))
+
+
+@pytest.mark.parametrize(
+    ("tune", "training", "said"),
+    [
+        ("full", {"label_smoothing": 0.1}, "label_smoothing"),
+        ("adalora:2", {"gradual_unfreezing": True}, "AdaLoRA"),
+        ("full", {"validation": 0.01}, "rows are left"),
+    ],
+)
+def test_a_training_that_cannot_be_leaves_nothing_behind(base: Path, tmp_path: Path, tune: str, training: dict, said: str) -> None:
+    """Refused before its first pass; a journal of passes is never removed by that."""
+    texts, tone = toned_headlines(60)
+    file = write(tmp_path / "x.csv", ("text", "label"), [*zip(texts, tone + 0.5, strict=True)])
+    with pytest.raises((UsageError, DataError), match=said):
+        finetune_file(file, tmp_path / "model", quick(base, tune=tune, training=training))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
+    with pytest.raises(Killed):
+        finetune_file(file, tmp_path / "model", quick(base), progress=kill_after(1))
+    kept = sorted((tmp_path / "model.unfinished").rglob("*"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("quantlab.finetune.tuning.finetune", refusing)
+        with pytest.raises(UsageError, match="no more"):
+            finetune_file(file, tmp_path / "model", quick(base))
+    assert sorted((tmp_path / "model.unfinished").rglob("*")) == kept
+
+
+def refusing(*_: object, **__: object) -> None:
+    """Refuse to train."""
+    raise UsageError("no more")
 
 
 @pytest.mark.parametrize("tune", ["top:1", "lora:2", "head"])
@@ -243,6 +284,30 @@ def test_a_time_column_makes_the_test_the_future(base: Path, tmp_path: Path) -> 
         "test_start": "2023-03-22T12:00:00+00:00",
     }
     assert card["fit_end"] == "2023-03-16T12:00:00+00:00"
+    assert (card["base"]["knowledge_cutoff"], card["knowledge_cutoff"]) == (None, "2023-03-21")  # at least what its labels knew
+    assert card["knowledge_rests_on"] == ["labels"]
+
+
+@pytest.mark.parametrize(
+    ("read", "settled", "cutoff", "rests_on"),
+    [
+        (None, None, None, []),
+        ("2021-12-31", None, "2021-12-31", ["base"]),
+        (None, "2023-03-21", "2023-03-21", ["labels"]),
+        ("2021-12-31", "2023-03-21", "2023-03-21", ["base", "labels"]),
+        ("2024-12-31", "2023-03-21", "2024-12-31", ["base", "labels"]),
+    ],
+)
+def test_the_knowledge_cutoff_is_the_later_of_what_is_known(
+    made: Path, base: Path, read: str | None, settled: str | None, cutoff: str | None, rests_on: list[str]
+) -> None:
+    """Of the base and of the labels; the card says on which it rests."""
+    part = frozen_part(base, tune="head", max_tokens=64)
+    part = replace(part, checkpoint=replace(part.checkpoint, knowledge_cutoff=read))
+    examples = read_examples(made.parent / "x.csv", Columns())
+    parts = split(examples, test_share=0.2, horizon=pd.Timedelta(0), seed=0)
+    facts = model_facts(made, part, examples, replace(parts, settled=None if settled is None else pd.Timestamp(settled, tz="UTC")))
+    assert (facts["knowledge_cutoff"], facts["knowledge_rests_on"]) == (cutoff, rests_on)
 
 
 def test_shuffled_labels_teach_nothing(base: Path, tmp_path: Path) -> None:
@@ -285,6 +350,13 @@ def test_the_command(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["--set", "epochs=many"], 2, "no number"),
         (["--set", "epochs=0"], 2, "epochs=0"),
         (["--horizon", "soon"], 2, "such as 5D"),
+        (["--horizon", "5"], 2, "not '5' (did you mean 5D?)"),  # nanoseconds to pandas
+        (["--horizon", "0.5"], 2, "not '0.5' (did you mean 0.5D?)"),
+        (["--horizon", "5 5"], 2, "not '5 5'"),
+        (["--horizon", "nan"], 2, "not 'nan'"),
+        (["--horizon", "NaT"], 2, "not 'NaT'"),
+        (["--horizon=-5D"], 2, "not '-5D' (did you mean 5D?)"),
+        (["--horizon", ""], 2, "not ''"),
         (["--tune", "fulll"], 2, "did you mean 'full'"),
         (["--label", "labels"], 3, "did you mean 'label'"),
         (["--test", "1.5"], 2, "between 0 and 1"),

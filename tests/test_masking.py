@@ -32,6 +32,25 @@ def test_names_tickers_and_numbers_become_neutral(text: str, expected: str) -> N
     assert masked(text, NAMES) == expected
 
 
+WRITTEN = {  # as data sets write names
+    "The Boeing Company": ("Boeing", "The Boeing Company", "BOEING"),
+    "Amazon.com, Inc.": ("Amazon", "Amazon.com", "Amazon.com, Inc."),
+    "JPMorgan Chase & Co.": ("JPMorgan", "JPMorgan Chase", "JPMorgan Chase & Co", "JPMorgan Chase & Co."),
+    "Goldman Sachs Group, Inc. (The)": ("Goldman", "Goldman Sachs", "Goldman Sachs Group", "The Goldman Sachs Group, Inc."),
+    "Coca-Cola Company (The)": ("Coca-Cola", "The Coca-Cola Company"),
+    "The Walt Disney Company": ("Walt Disney", "WALT DISNEY"),
+    "Procter & Gamble Co": ("Procter", "Procter & Gamble", "PROCTER & GAMBLE"),
+    "Advanced Micro Devices, Inc.": ("Advanced Micro", "Advanced Micro Devices"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_names_are_found_however_the_data_set_writes_them(name: str) -> None:
+    """Articles, legal forms and what joins them are no part of a name; no word of it is left over."""
+    for form in WRITTEN[name]:
+        assert masked(f"Yesterday {form} rose", [name]) == "Yesterday the company rose", form
+
+
 def test_two_companies_in_one_story_read_alike() -> None:
     """The same news about two companies is one reading: nothing is left to recognise."""
     said = "{} raises its outlook after sales of ${} million"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from metrics_case import market, published, series
 
 from quantlab import metrics
 from quantlab.errors import UsageError
+from quantlab.sessions import sessions
 
 PUBLISHED = {
     "total_return": 0.48624688,
@@ -146,6 +148,28 @@ def test_best_and_worst_days_and_months() -> None:
     assert metrics.worst(metrics.monthly_returns(months), 1).to_dict() == {pd.Period("2020-02", "M"): pytest.approx(-0.5)}
     with pytest.raises(UsageError, match="best: n must be a whole number >= 1, not 0"):
         metrics.best(returns, 0)
+
+
+def test_a_session_that_closes_at_midnight_counts_in_the_day_it_ends() -> None:
+    """Round the clock, 31 December closes on 1 January at 00:00: it is December's, and the old year's; a second later it is not."""
+    index = pd.DatetimeIndex(["2020-12-31", "2021-01-01", "2021-01-02"], tz="UTC").as_unit("us")
+    returns = pd.Series([0.1, 0.2, 0.5], index=index)
+    assert metrics.monthly_returns(returns).to_dict() == pytest.approx({pd.Period("2020-12", "M"): 0.32, pd.Period("2021-01", "M"): 0.5})
+    table = metrics.monthly_table(returns)
+    assert table["year"].to_dict() == pytest.approx({2020: 0.32, 2021: 0.5})
+    assert table.loc[2020, 12] == pytest.approx(table.loc[2020, "year"])
+    later = metrics.monthly_returns(returns.set_axis(index + pd.Timedelta(seconds=1)))
+    assert later.tolist() == pytest.approx([0.1, 0.8])
+
+
+def test_months_of_new_york_are_those_of_the_close() -> None:
+    """Closing at 21:00 UTC, no session moves: the months are those of a plain grouping by the date."""
+    times = sessions("XNYS", "2019-12-01", "2021-02-01")["close"]
+    returns = pd.Series(np.linspace(-0.01, 0.02, len(times)), index=pd.DatetimeIndex(times))
+    plain = (1.0 + returns).groupby(returns.index.strftime("%Y-%m")).prod() - 1.0
+    found = metrics.monthly_returns(returns)
+    assert list(map(str, found.index)) == plain.index.tolist()
+    assert found.tolist() == plain.tolist()
 
 
 def test_nothing_in_and_unknown_in() -> None:

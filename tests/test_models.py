@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import flat_bars, news_of
 from sklearn.base import BaseEstimator, clone
 
+from quantlab.cache import Cache
+from quantlab.errors import UsageError
+from quantlab.folds import Fold
 from quantlab.models import elastic_net_regressor, lightgbm_classifier, lightgbm_regressor, logistic_classifier, ridge_regressor, with_text
 from quantlab.news import known_news
-from quantlab.text import Sentiment
+from quantlab.repro import described
+from quantlab.text import LdaTopics, Sentiment
+from quantlab.walkforward.fold import Task, fit_and_predict
+from quantlab.walkforward.memory import load, name_of, save
 
 REGRESSORS = {"lightgbm": lightgbm_regressor, "ridge": lambda: ridge_regressor(alpha=1.0), "elastic_net": elastic_net_regressor}
 CLASSIFIERS = {"lightgbm": lightgbm_classifier, "logistic": logistic_classifier}
@@ -77,3 +86,68 @@ def test_two_learners_of_a_class_have_names_of_their_own() -> None:
     """`sentiment` and `sentiment_2`."""
     model: BaseEstimator = with_text(ridge_regressor(), Sentiment(), Sentiment(half_life_hours=5))
     assert {"features__sentiment", "features__sentiment_2"} <= set(model.get_params())
+
+
+def told(n: int = 12) -> tuple[pd.DataFrame, pd.Series]:
+    """Return n bars of two symbols with a price feature and a headline now and then, and a label."""
+    bars = flat_bars({"A": [1.0] * n, "B": [1.0] * n})
+    rows = [(f"2024-01-{day + 2:02d}T10:00:00Z", "AB"[day % 2], ("profit surges", "heavy losses")[day % 3 == 0]) for day in range(n)]
+    column = known_news(news_of(*rows), bars, lookback=5)
+    random = np.random.default_rng(0)
+    X = pd.DataFrame({"x": random.normal(size=2 * n), "news": column}, index=column.index)
+    return X, pd.Series(random.normal(size=2 * n), index=column.index)
+
+
+def test_the_columns_of_a_second_learner_have_the_name_of_its_step() -> None:
+    """The first keeps its names, the others pass unchanged; clones and copies in other processes say the same."""
+    X, y = told()
+    model = clone(with_text(ridge_regressor(), Sentiment(), Sentiment(half_life_hours=5), LdaTopics(2), LdaTopics(3))).fit(X, y)
+    kinds = ["tone", "confidence", "disagreement"]
+    expected = [
+        *(f"sentiment_{kind}" for kind in kinds),
+        *(f"sentiment_2_{kind}" for kind in kinds),
+        *("topic_0", "topic_1", "lda_topics_2_topic_0", "lda_topics_2_topic_1", "lda_topics_2_topic_2", "x"),
+    ]
+    assert list(model["model"].feature_names_in_) == expected
+    sent = pickle.loads(pickle.dumps(model))  # noqa: S301  # its own bytes, as a worker gets them
+    assert list(sent[:-1].transform(X).columns) == expected
+    assert described(clone(model)) == described(model)
+
+
+def test_each_column_is_of_its_own_learner() -> None:
+    """What stands under a name is what that learner alone makes."""
+    X, y = told()
+    slow, quick = Sentiment(half_life_hours=500), Sentiment(half_life_hours=1)
+    made = with_text(ridge_regressor(), slow, quick)[:-1].fit_transform(X, y)
+    np.testing.assert_array_equal(made.iloc[:, :3], slow.fit_transform(X["news"]))
+    np.testing.assert_array_equal(made[[name for name in made if name.startswith("sentiment_2_")]], quick.fit_transform(X["news"]))
+    assert not made["sentiment_tone"].equals(made["sentiment_2_tone"])
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_fold_tells_two_learners_of_a_class_apart(cached: bool, tmp_path: Path) -> None:
+    """Each column belongs to its step, in groups, contributions and variants; such a fold can be kept, and is read back alike."""
+    X, y = told(24)
+    times = X.index.get_level_values(0).unique()
+    train, test = X.loc[: times[15]], X.loc[times[18] :]
+    model = with_text(ridge_regressor(), Sentiment(), Sentiment(half_life_hours=5))
+    task = Task(model, Fold(times[0], times[15], times[18], times[-1]), train, y.loc[train.index], test, ablate=True)
+    done = fit_and_predict(task)
+    if cached:
+        name, store = name_of(task), Cache(tmp_path)
+        assert name is not None
+        save(store, name, done)
+        done = load(store, name, task)
+    assert done is not None
+    assert {name for name, step in done.fit.groups.items() if step == "sentiment_2"} == {name for name in done.text if "_2_" in name}
+    assert len(done.fit.groups) == len(done.text.columns) == 6
+    assert set(done.fit.contribution) == {*done.fit.groups, "x"}
+    assert set(done.fit.importance) == {*done.fit.groups, "x"}
+    assert set(done.variants) == {"no_text", "text_only", "placebo"}
+
+
+def test_a_feature_named_as_a_text_column_is_refused() -> None:
+    """It is said which column, and whose; nothing is renamed behind the user's back."""
+    X, y = told()
+    with pytest.raises(UsageError, match="sentiment and remainder both make a column 'sentiment_tone'"):
+        with_text(ridge_regressor(), Sentiment()).fit(X.rename(columns={"x": "sentiment_tone"}), y)

@@ -24,7 +24,7 @@ MUTANTS = {
     "execution delay removed": ("portfolio.py", "weights.shift(1)", "weights.shift(0)", "test_portfolio.py"),
     "columns paired by position": ("portfolio.py", "and weights.columns.equals(bars.symbols)", "", "test_portfolio.py"),
     "NaN weights hold": ("portfolio.py", "if not np.isfinite(values).all():", "if False:", "test_portfolio.py"),
-    "delisted positions kept": ("portfolio.py", ".where(~delisted, 0.0)", "", "test_portfolio.py"),
+    "delisted positions kept": ("portfolio.py", ".where(~market.delisted, 0.0)", "", "test_portfolio.py"),
     "no gap in cross-fitting": ("text/base.py", "gap = horizon + 1", "gap = -1", "test_text_base.py"),
     "cross-fitting skipped": (
         "text/base.py",

@@ -15,6 +15,7 @@ from fake_evidence import finished, market
 from fake_result import fake_result
 
 from quantlab import evidence, metrics, significance
+from quantlab.report.blocks import Notes
 from quantlab.report.contract import contract
 from quantlab.report.contract.accuracy import Told, foretold_intervals
 from quantlab.report.contract.horizons import (
@@ -26,6 +27,7 @@ from quantlab.report.contract.horizons import (
     wide_signal,
 )
 from quantlab.report.contract.luck import _alpha
+from quantlab.report.sections.news import text_section
 from quantlab.result import BacktestResult, FoldFit, Trials
 from quantlab.significance import figures
 from quantlab.synthetic import make_market
@@ -190,9 +192,32 @@ def test_what_a_pretrained_encoder_may_remember_is_counted(cutoff: str, share: f
     assert known == {
         "cutoff": cutoff,
         "share_of_sessions": pytest.approx((sessions <= pd.Timestamp(cutoff, tz="UTC") + pd.Timedelta(days=1)).mean()),
+        "unknown": [],
     }
     assert (known["share_of_sessions"] > 0) == (share > 0)
     assert case()[1]["text_ablation"]["knowledge"] is None
+
+
+@pytest.mark.parametrize(
+    ("learned", "cutoff", "unknown"),
+    [
+        ({"encoder": {"checkpoint": "x", "knowledge_cutoff": None}}, None, ["encoder"]),
+        ({"encoder": {"checkpoint_id": "x"}}, None, ["encoder"]),
+        ({"sentiment": {"model_id": "x", "knowledge_cutoff": None}}, None, ["sentiment"]),
+        ({"b": {"checkpoint": "x", "knowledge_cutoff": "2030-01-01"}, "a": {"checkpoint": "y"}}, "2030-01-01", ["a"]),
+    ],
+)
+def test_an_unknown_cutoff_is_said_to_be_unknown(learned: dict[str, Any], cutoff: str | None, unknown: list[str]) -> None:
+    """A pretrained part that does not say what it has read is named, in report.json and in the section on text."""
+    result = finished()
+    fits = (replace(result.predicted.fits[-1], learned={**learned, "topics": {"topics": []}}),)
+    told = replace(result, predicted=replace(result.predicted, fits=fits))
+    content: dict[str, Any] = contract(told)
+    known = content["text_ablation"]["knowledge"]
+    assert (known["cutoff"], known["share_of_sessions"], known["unknown"]) == (cutoff, 0.0 if cutoff is None else 1.0, unknown)
+    said = " ".join(sentence for block in text_section(told, content).blocks if isinstance(block, Notes) for sentence in block.lines)
+    assert f"It is not known up to when the encoder has read texts (in {unknown[0]})" in said
+    assert ("up to 2030-01-01, as far as is known; 100.0% of the sessions lie before" in said) == (cutoff is not None)
 
 
 def test_what_is_left_of_the_profit() -> None:

@@ -20,6 +20,8 @@ from quantlab.errors import DataError, StorageError, UsageError
 from quantlab.finetune import Columns, finetune_file
 from quantlab.news import known_news
 from quantlab.text import Sentiment
+from quantlab.text.sentiment import tones as tones_home
+from quantlab.text.sentiment import zero_shot
 from quantlab.text.sentiment.lexicon import read_words, score
 from quantlab.text.sentiment.tones import Labels, tones_of
 from quantlab.text.sentiment.zero_shot import SENTIMENT, ZeroShot
@@ -149,6 +151,19 @@ def test_descriptions_tell_the_tone_without_training() -> None:
     assert Sentiment(zero_shot=True).describe_learned()["knowledge_cutoff"] == "2021-12-31"
 
 
+def test_another_device_is_another_source(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bits of a GPU are not a processor's: what one computed must not be read from the cache as the other's."""
+    learners = [Sentiment(zero_shot=True), Sentiment(model=model)]
+    for place in (zero_shot, tones_home):
+        monkeypatch.setattr(place, "resolved_dtype", lambda dtype, device: "bfloat16")
+    on = []
+    for device in ("cpu", "cuda"):
+        for place in (zero_shot, tones_home):
+            monkeypatch.setattr(place, "resolved_device", lambda _, device=device: device)
+        on.append([learner._identity() for learner in learners])
+    assert all(one != other for one, other in zip(*on, strict=True))
+
+
 def test_a_few_examples_tell_the_tone() -> None:
     """Alone, and on top of descriptions, which they bend their way."""
     examples = [(GOOD, "positive"), (BAD, "negative"), ("Earnings climbed", "positive"), ("Earnings dropped", "negative")]
@@ -207,6 +222,18 @@ def test_disagreement_and_decay_are_those_of_the_word_list(model: Path) -> None:
         ({"template": "About {}."}, "template= is for"),
         ({"tones": {"good": 1.0}}, "tones= is for labels"),
         ({"zero_shot": True, "template": "about"}, "must hold {} once"),
+        ({"zero_shot": True, "template": "{} {x}"}, "must hold {} once"),
+        ({"zero_shot": True, "template": 5}, "template=5"),
+        ({"zero_shot": "yes"}, "zero_shot='yes' must be a Mapping or a bool, or None"),
+        ({"zero_shot": {"good": 1, "bad": "down"}}, "must give each label a description"),
+        ({"examples": ["abc"]}, r"examples=\['abc'\] must be pairs"),
+        ({"examples": ["ab"]}, r"examples=\['ab'\] must be pairs"),
+        ({"examples": 5}, "examples=5 must be pairs"),
+        ({"zero_shot": True, "tones": {"good": "x"}}, "tones has 'good': 'x'"),
+        ({"tones": 5}, "tones=5 must be a Mapping, or None"),
+        ({"lexicon": 5}, "lexicon=5 must be a str or a Path, or None"),
+        ({"cache": "a/folder"}, "cache='a/folder' must be a Cache, or None"),
+        ({"half_life_hours": "abc"}, "half_life_hours='abc' must be a number > 0"),
         ({"zero_shot": {"good": "up"}}, "two labels are needed"),
         ({"zero_shot": {"merger": "a merger", "debt": "a new loan"}}, r"what tone is debt, merger\? Say so"),
         ({"zero_shot": {"0": "down", "1": "up"}}, r"what tone is 0, 1\?"),

@@ -26,7 +26,7 @@ from quantlab.folds import Fold, WalkForward
 from quantlab.models import ridge_regressor
 from quantlab.news import News
 from quantlab.portfolio import simulate
-from quantlab.report.sweep_page import sharpe_map, verdict
+from quantlab.report.sweep_page import sentences, sharpe_map, verdict
 from quantlab.run import Settings, decided, predicted, run
 from quantlab.strategy import Strategy, with_settings
 from quantlab.sweep import Range, SweepResult, attempts, combinations, contract, page, parse_choices, sweep, write_sweep
@@ -156,9 +156,10 @@ def test_a_variant_earns_what_a_run_of_it_earns(swept: tuple[SweepResult, Path])
 
 def test_the_signal_is_fitted_once_for_all_variants_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights, costs, cash: one fit; another model: one more, on the panel that is there; another feature: another panel."""
-    fits, panels = [], []
+    fits, panels, made = [], [], panel
     monkeypatch.setattr(bench_module, "predicted", lambda *given: fits.append(1) or predicted(*given))
-    counting = replace(STRATEGY, features=lambda bars, news: panels.append(1) or features(bars, news))
+    monkeypatch.setitem(globals(), "panel", lambda **columns: panels.append(1) or made(**columns))
+    counting = replace(STRATEGY, features=features)
     sweep(counting, DATA, {"weights.hold": [1, 2], "costs.fee_bps": [0.0, 1.0], "cash": [1e5]})
     assert (len(fits), len(panels)) == (1, 1)
     sweep(counting, DATA, {"model.alpha": [3.0, 30.0], "weights.hold": [2]})
@@ -176,6 +177,34 @@ def test_every_variant_is_entered_in_the_ledger_once(swept: tuple[SweepResult, P
     assert sharpe in read_trials(ledger, result.variants[1].trial_id).sharpes
     sweep(STRATEGY, DATA, {"weights.hold": [2, 5]}, ledger=ledger)
     assert read_trials(ledger, result.variants[0].trial_id).n == 4
+
+
+def test_variants_that_decide_alike_are_one_trial(tmp_path: Path) -> None:
+    """A setting that moves nothing: the ledger and the deflated Sharpe ratio count once."""
+    result = sweep(STRATEGY, DATA, {"weights.quantile": [0.2, 0.2000001, 0.5]}, ledger=tmp_path)
+    one, again, other = (tried.trial_id for tried in result.variants)
+    assert one == again != other
+    assert read_trials(tmp_path, one).n == 2
+    assert any("1 of 3 variants decide" in note for note in result.notes)
+    plain = sweep(STRATEGY, DATA, {"weights.quantile": [0.2, 0.5]})
+    assert (result.deflated, result.hindsight_figures) == (plain.deflated, plain.hindsight_figures)
+    assert result.pbo == plain.pbo
+
+
+def test_a_setting_that_equals_the_strategy_s_own_is_the_strategy() -> None:
+    """1000 or 1000.0, and costs of 1 or 1.0."""
+    for choices in ({"model.alpha": [10, 1000]}, {"costs.fee_bps": [0, 1]}, {"max_gross": [1, 2]}):
+        result = sweep(STRATEGY, DATA, choices)
+        assert [tried.own for tried in result.variants].count(True) == 1
+        assert len(result.variants) == 2
+
+
+def test_values_of_numpy_are_values() -> None:
+    """Of an array, and in a list; in a search, too."""
+    result = sweep(STRATEGY, DATA, {"model.alpha": np.logspace(1, 3, 2), "weights.quantile": [np.float64(0.2)]})
+    assert [tried.error for tried in result.variants] == [None, None]
+    assert [tried.settings for tried in result.variants] == [{"model.alpha": 10}, {"model.alpha": 1000}]
+    assert result.variants[1].own
 
 
 def test_a_variant_that_fails_is_told_and_stops_nothing(tmp_path: Path) -> None:
@@ -491,3 +520,19 @@ def test_a_mistake_is_one_message(settings: list[str], said: str, tmp_path: Path
     assert answer(APP, [*given, *options], "quantlab sweep") == 2
     assert said in capsys.readouterr().err
     assert StrategyError.exit_code == 2
+
+
+def test_the_terminal_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many variants, and what the first said; nothing if none did. If nothing that was asked for works: an error, and no page."""
+    strategy = replace(STRATEGY, weights=partial(long_short_unless, hold=2))
+    shown = sentences(contract(sweep(strategy, DATA, {"weights.hold": [2, 7], "folds.test": [47, 40]})))
+    assert shown[-1] == "2 of 4 variants failed; the first: weights.hold=7, folds.test=47: ZeroDivisionError: seven"
+    assert not any("failed" in sentence for sentence in sentences(contract(sweep(STRATEGY, DATA, {"weights.hold": [2, 3]}))))
+    write_dataset(DATA, tmp_path / "data")
+    (tmp_path / "plain.py").write_text(SOURCE)
+    given = [str(tmp_path / "plain.py"), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--no-cache"]
+    assert answer(APP, [*given, "--set", "weights.gross=3,4"], "quantlab sweep") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "2 of 3 variants failed; the first: weights.gross=3: " in said.err
+    assert not (tmp_path / "out" / "sweep").exists()

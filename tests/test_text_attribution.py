@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,15 @@ def test_the_words_of_the_tone_matter_more_than_the_company() -> None:
         assert sign * verb > 0
         assert abs(verb) > abs(tokens["monday"])
         assert abs(verb) > abs(tokens["77"])
+
+
+def test_it_runs_on_the_processor_wherever_the_encoder_does(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder on a GPU is explained on the processor: there its tensors are."""
+    encoder = fitted(checkpoint=tiny, tune="top:1", max_tokens=64)
+    expected = attribute_tokens(encoder, "Acme beats estimates").tokens
+    part = replace(encoder.part(), device="cuda")
+    monkeypatch.setattr(TextEncoder, "part", lambda _: part)
+    pd.testing.assert_frame_equal(attribute_tokens(encoder, "Acme beats estimates").tokens, expected)
 
 
 def test_what_has_no_score_cannot_be_explained(tiny: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -130,6 +132,24 @@ def test_a_learner_of_the_users_is_not_kept_unless_it_says_so(tmp_path: Path) ->
     column = one_text_a_row()
     for _ in range(2):
         learner = Stranger(horizon=2, cache=Cache(tmp_path))
+        learner.fit_transform(column, labels(column))
+        assert learner.fits == 4
+    assert Cache(tmp_path).entries() == []
+
+
+@pytest.mark.parametrize("place", ["notebook", "stdin", "nowhere"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_learner_without_a_file_learns_but_is_not_kept(place: str, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typed in a notebook (a main module without a file), read from stdin, of no module: its code cannot be told, so it is learned anew."""
+    module = ModuleType(f"typed_{place}") if place != "notebook" else ModuleType("__main__")
+    if place == "stdin":
+        module.__file__ = str(tmp_path / "<stdin>")
+    if place != "nowhere":
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    typed = type("Typed", (Memory,), {"__module__": module.__name__})
+    column = one_text_a_row()
+    for _ in range(2):
+        learner = typed(horizon=2, cache=Cache(tmp_path) if kept else None)
         learner.fit_transform(column, labels(column))
         assert learner.fits == 4
     assert Cache(tmp_path).entries() == []

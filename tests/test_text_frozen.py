@@ -79,6 +79,17 @@ def test_so_it_is_for_encoders_of_other_kinds(kind: str, tmp_path: Path) -> None
         assert np.array_equal(part.embeddings([texts[number]])[0], whole[number])
 
 
+@pytest.mark.parametrize(("n_positions", "max_tokens"), [(40, 40), (1024, 1000), (2200, 2100)])
+def test_a_text_may_be_as_long_as_the_encoder_reads(n_positions: int, max_tokens: int, tmp_path: Path) -> None:
+    """Whatever the number of positions: none is padded beyond it, and each is a pure function of its text, states as well."""
+    part = FrozenPart(find_checkpoint(tiny_checkpoint(tmp_path, n_positions=n_positions)), "float32", 1, max_tokens, "test")
+    texts = [f"{text} {text}" for text in texts_of_all_buckets(6, (3, 25, 1300))]
+    whole = bits(part, texts)
+    assert bits(part, texts[::-1]) == whole[::-1]
+    assert bits(part, [texts[2]]) == [whole[2]]
+    assert max(chunk.states.shape[1] for chunk in part.chunks(texts)) == max_tokens
+
+
 def test_embeddings_agree_with_sentence_transformers_recipe(tiny: Path) -> None:
     """Mean over the tokens of the text, length one: computed by transformers alone, without buckets."""
     import torch

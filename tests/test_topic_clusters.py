@@ -135,10 +135,38 @@ def test_the_run_reaches_the_learners_inside() -> None:
 
 
 def test_without_news_there_are_no_clusters() -> None:
-    """No rows to learn from: no columns, and no error."""
+    """No rows to learn from: the usual columns, all 0, and no error."""
     empty = learner().fit(train()[:0])
-    assert empty.transform(train()).shape == (960, 0)
-    assert empty.describe_learned() == {"clusters": [], "converged": True}
+    assert [*empty.get_feature_names_out()] == ["cluster_0", "cluster_1", "cluster_2"]
+    np.testing.assert_array_equal(empty.transform(train()), np.zeros((960, 3)))
+    assert empty.describe_learned() == {"clusters": [], "converged": True, "knowledge_cutoff": None}
+
+
+def test_fewer_distinct_rows_than_clusters_leave_the_last_columns_at_0() -> None:
+    """One row with news: one cluster, and as many columns as ever."""
+    busy = np.flatnonzero(Sentiment().fit_transform(train()).any(axis=1))[:1]
+    found = TopicClusters(Sentiment(half_life_hours=9), Sentiment(), n_clusters=3).fit(train().iloc[busy]).transform(train())
+    assert found.shape == (960, 3)
+    assert found[:, 0].any()
+    assert not found[:, 1:].any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_start_of_another_size_is_no_start(method: str) -> None:
+    """After a fold with too few rows for all clusters their numbers would mean nothing: they are given anew, as in a first fold."""
+    alone = TopicClusters(LdaTopics(4, n_passes=2, min_documents=1), Sentiment(), n_clusters=3, method=method)
+    busy = np.flatnonzero(fitted().transform(train()).any(axis=1))[:2]
+    few = clone(alone).fit(train().iloc[busy])
+    assert len(few.learned_["weight"]) < 3
+    after = clone(alone).set_params(start=few.as_start()).fit(train())
+    np.testing.assert_array_equal(after.learned_["centre"], alone.fit(train()).learned_["centre"])
+
+
+def test_what_an_encoder_inside_has_read_is_said() -> None:
+    """The latest cut-off of the parts; none of a word list and of topics."""
+    assert fitted().describe_learned()["knowledge_cutoff"] is None
+    inside = TopicClusters(LdaTopics(2, n_passes=1), Sentiment(zero_shot=True), n_clusters=2).fit(train().iloc[:40])
+    assert inside.describe_learned()["knowledge_cutoff"] == "2021-12-31"
 
 
 def test_what_it_says_of_itself_is_json() -> None:
@@ -160,6 +188,12 @@ class Supervised(TextFeature):
     ("settings", "message"),
     [
         ({"n_clusters": 0}, "n_clusters=0"),
+        ({"n_clusters": True}, "n_clusters=True"),
+        ({"random_state": "x"}, "random_state='x'"),
+        ({"start": 5}, "start=5"),
+        ({"cache": "a/folder"}, "cache='a/folder'"),
+        ({"topics": "lda"}, "topics='lda' is no text feature"),
+        ({"sentiment": Sentiment(half_life_hours="abc")}, "half_life_hours='abc'"),
         ({"method": "ward"}, "method='ward'"),
         ({"align": "false"}, "align='false'"),
         ({"topics": 3}, "topics=3 is no text feature"),
@@ -169,8 +203,9 @@ class Supervised(TextFeature):
 def test_impossible_parameters_are_named(settings: dict[str, object], message: str) -> None:
     """The error names the parameter and what would do."""
     settings = {name: value() if value is Supervised else value for name, value in settings.items()}
-    with pytest.raises(UsageError, match=message):
-        TopicClusters(**settings).fit(train())
+    for act in ("prepare", "fit"):
+        with pytest.raises(UsageError, match=message):
+            getattr(TopicClusters(**settings), act)(train())
 
 
 PROGRAM = """

@@ -16,7 +16,7 @@ from quantlab.errors import StrategyError
 from quantlab.executor import processes, serial
 from quantlab.folds import WalkForward
 from quantlab.models import lightgbm_regressor, logistic_classifier, ridge_regressor, with_text
-from quantlab.text import Sentiment
+from quantlab.text import Sentiment, TextEncoder
 from quantlab.walkforward import prepared, walk_forward
 
 
@@ -129,3 +129,14 @@ def test_prepared_fills_what_was_left_open_and_nothing_else(tmp_path: Path) -> N
     assert parameters["features__sentiment__cache"] == Cache(tmp_path)
     assert model.get_params()["features__sentiment__cache"] is None
     assert prepared(lightgbm_regressor(), horizon=5, random_state=3, cache=None).get_params()["random_state"] == 3
+
+
+def test_a_horizon_shorter_than_the_targets_is_refused() -> None:
+    """Blocks would be purged by too little; a longer one, and the same, are the learner's own choice."""
+    for own in (5, 9):
+        model = prepared(with_text(ridge_regressor(), TextEncoder(horizon=own)), horizon=5, random_state=3, cache=None)
+        assert model.get_params()["features__text_encoder__horizon"] == own
+    with pytest.raises(
+        StrategyError, match=r"features__text_encoder__horizon=4 is shorter than the target's horizon, 5 bars.*leave it out"
+    ):
+        prepared(with_text(ridge_regressor(), TextEncoder(horizon=4)), horizon=5, random_state=3, cache=None)

@@ -10,16 +10,23 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import closes, flat_bars
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LinearRegression
+from conftest import closes, flat_bars, news_of
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from quantlab.cache import SUFFIX, Arrays, Cache
 from quantlab.folds import WalkForward
-from quantlab.models import lightgbm_regressor, ridge_regressor, with_text
+from quantlab.models import lightgbm_classifier, lightgbm_regressor, logistic_classifier, ridge_regressor, with_text
 from quantlab.news import Documents, News, known_news
 from quantlab.result import OutOfSample
-from quantlab.text import Sentiment
+from quantlab.text import LdaTopics, Sentiment, TopicClusters
 from quantlab.text.base import Floats, Start, TextFeature
 from quantlab.walkforward import walk_forward
 
@@ -215,6 +222,101 @@ def test_a_learner_that_goes_on_is_handed_what_the_last_fold_learned(tmp_path: P
     for cache in (None, Cache(tmp_path)):
         found = found_in(X, y, with_text(ridge_regressor(), Counting(cache=cache)), cache=cache)
         assert [found.text.loc[fit.fold.test_start].iloc[0, 0] for fit in found.fits] == [80.0, 160.0, 240.0]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(SimpleImputer(), StandardScaler(), Ridge()),
+        make_pipeline(SimpleImputer(), PCA(1), Ridge()),
+        Pipeline([("scale", StandardScaler()), ("model", LinearRegression())]),
+    ],
+    ids=["bare arrays", "fewer columns", "named"],
+)
+def test_any_pipeline_of_scikit_learn_is_a_model(model: BaseEstimator, tmp_path: Path) -> None:
+    """Steps that return bare arrays, or other columns: the signal is that of the pipeline itself."""
+    X, y = sample()
+    found = found_in(X[["number"]], y, model, cache=Cache(tmp_path))
+    fit = found.fits[-1]
+    whole = clone(model).fit(X[["number"]].loc[fit.fold.train_start : fit.fold.train_end], y.loc[fit.fold.train_start : fit.fold.train_end])
+    test = X[["number"]].loc[fit.fold.test_start : fit.fold.test_end]
+    np.testing.assert_allclose(found.signal.loc[fit.fold.test_start : fit.fold.test_end], whole.predict(test))
+
+
+def test_what_follows_the_text_is_fitted_anew_for_each_variant(tmp_path: Path) -> None:
+    """Imputing and components between text and estimator: three variants, and a text learner may stand in a pipeline of its own."""
+    X, y = sample(120)
+    joined = ColumnTransformer([("tone", make_pipeline(Sentiment(), StandardScaler()), "news")], remainder="passthrough")
+    model = Pipeline([("features", joined), ("impute", SimpleImputer()), ("components", PCA(1)), ("model", Ridge())])
+    found = found_in(X, y, model, ablate=True, cache=Cache(tmp_path))
+    assert list(found.variants) == ["no_text", "text_only", "placebo"]
+    assert set(found.fits[0].groups.values()) == {"tone"}
+    assert found.fits[0].contribution == {}  # those of components are no feature's
+    only = found_in(X[["number"]], y, make_pipeline(SimpleImputer(), PCA(1), Ridge()))
+    assert np.corrcoef(found.variants["no_text"], only.signal)[0, 1] > 0.999
+
+
+def test_a_variant_that_cannot_be_fitted_does_not_stop_the_strategy(caplog: pytest.LogCaptureFixture) -> None:
+    """Two components of one column: the strategy has its signal, that variant none, and the log says why."""
+    X, y = sample()
+    model = Pipeline([*with_text(Ridge(), Sentiment()).steps[:1], ("components", PCA(2)), ("model", Ridge())])
+    found = found_in(X, y, model, ablate=True)
+    assert found.signal.notna().all()
+    assert found.variants["no_text"].isna().all()
+    assert found.variants["placebo"].notna().all()
+    assert "cannot be fitted" in caplog.text
+
+
+def test_a_fold_without_news_keeps_its_variants() -> None:
+    """Where the training rows have no document, the text alone says nothing, and nothing is lost by leaving it out."""
+    X, y = sample()
+    bars = flat_bars({name: [1.0] * 50 for name in "ABCD"})
+    late = news_of(*((f"2024-02-{day:02d} 20:00", "A", SAID[day % 5]) for day in range(1, 15)))
+    X = X.assign(news=known_news(late, bars))
+    found = found_in(
+        X, y, with_text(ridge_regressor(), TopicClusters(LdaTopics(2, n_passes=1, min_documents=1), n_clusters=2)), ablate=True
+    )
+    assert set(found.variants) == {"no_text", "text_only", "placebo"}
+    assert all(signal.index.equals(found.signal.index) for signal in found.variants.values())
+
+
+def test_one_class_in_a_fold_is_predicted_and_said() -> None:
+    """Most classifiers refuse to learn from one class."""
+    X, y = sample()
+    for model in (logistic_classifier(), lightgbm_classifier(min_child_samples=5)):
+        found = found_in(X[["number"]], pd.Series(1.0, index=y.index), model)
+        assert (found.signal == 1.0).all()
+        assert "every training label is 1" in str(found.fits[0].learned["model"])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(FrozenEstimator(LinearRegression().fit(pd.DataFrame({"number": [0.0, 1.0]}), [0.0, 1.0]))),
+        GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, scoring=lambda model, X, y: model.score(X, y), cv=2),
+        make_pipeline(ColumnTransformer([("all", "passthrough", make_column_selector(pattern="number"))]), Ridge()),
+        TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=np.sinh, check_inverse=False),
+    ],
+    ids=["frozen", "own scoring", "selector", "functions"],
+)
+def test_a_model_whose_parameters_do_not_tell_all_is_not_kept(model: BaseEstimator, tmp_path: Path) -> None:
+    """Whatever holds a function, or what it has learned, could be another model under the same name."""
+    X, y = sample()
+    seen: list[Any] = []
+    for _ in range(2):
+        found_in(X[["number"]], y.clip(-0.9, 0.9), model, cache=Cache(tmp_path), executor=counted(seen))
+    assert len(seen) == 6
+
+
+def test_columns_of_strings_are_told_apart(tmp_path: Path) -> None:
+    """A sector is neither a number nor news."""
+    X, y = sample()
+    model = make_pipeline(ColumnTransformer([("sector", OneHotEncoder(handle_unknown="ignore"), ["sector"])]), Ridge())
+    cache = Cache(tmp_path)
+    X = X[["number"]].assign(sector=pd.Series(np.where(np.arange(len(X)) % 2, "bank", "oil"), index=X.index, dtype="str"))
+    one = found_in(X, y, model, cache=cache)
+    two = found_in(X.assign(sector=X["sector"].where(np.arange(len(X)) != 0, "bank")), y, model, cache=cache)
+    assert not one.signal.equals(two.signal)
 
 
 def test_a_fold_is_known_by_what_it_learned_from() -> None:

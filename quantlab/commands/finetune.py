@@ -112,15 +112,28 @@ def _changed(training: Training, changes: list[str]) -> Training:
 
 
 def _span(text: str) -> pd.Timedelta:
-    """Return a span of time."""
+    """Return a span of time; UsageError for a bare number, which pandas takes for nanoseconds, and for one that is negative or none."""
     import pandas as pd
 
     from quantlab.errors import UsageError
 
+    bare = not any(sign.isalpha() or sign == ":" for sign in text)
+    span, meant = None if bare else _parsed(text), f"{text.strip(' +-')}{'D' if bare else ''}"
+    if span is not None and span >= pd.Timedelta(0):
+        return span
+    hint = "" if _parsed(meant) is None else f" (did you mean {meant}?)"
+    raise UsageError(f"--horizon takes a span such as 5D or 12h, not {text!r}{hint}")
+
+
+def _parsed(text: str) -> pd.Timedelta | None:
+    """Return the span that a text says, None if it says none."""
+    import pandas as pd
+
     try:
-        return pd.Timedelta(text)
-    except ValueError as error:
-        raise UsageError(f"--horizon takes a span such as 5D or 12h, not {text!r}") from error
+        span = pd.Timedelta(text)
+    except ValueError:
+        return None
+    return span if isinstance(span, pd.Timedelta) else None  # `nan` gives NaT
 
 
 def summary(card: Mapping[str, Any], folder: Path) -> str:

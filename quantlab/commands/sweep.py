@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,11 +66,22 @@ def sweep(
         settings = Settings(start=first, end=last, seed=seed, cache=Cache(Path(kept)), executor=processes(jobs), progress=timings)
         ledger = out / folder_name(strategy.name)
         result = swept(strategy, read_dataset(data), choices, settings, n_search=optuna, ledger=ledger)
+        content = contract(result)
+        _refuse_if_all_failed(content)
         path = write_sweep(result, out)
-    content = contract(result)
     if as_json:
         print(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False))
     elif not quiet:
         from quantlab.report.sweep_page import sentences
 
         print("\n".join([*sentences(content), f"  page  {path}"]))
+
+
+def _refuse_if_all_failed(content: Mapping[str, Any]) -> None:
+    """Raise UsageError if nothing that was asked for works: there is nothing to choose from, and no page to write."""
+    from quantlab.errors import UsageError
+    from quantlab.report.sweep_page import failures
+
+    asked = [one for one in content["variants"] if one["settings"]]  # the strategy as it stands, put before them, names none
+    if asked and all(one["error"] is not None for one in asked):
+        raise UsageError(f"nothing to choose from: {failures(content)[0]}")

@@ -46,7 +46,10 @@ class Record:
 
     @property
     def periods(self) -> float:
-        """Sessions a year, as the run annualised with: its volatility over that of one session; 252 where nothing varies."""
+        """Sessions a year, as the run states them; for one that does not, its volatility over that of one session, or 252."""
+        told = self.report.get("data", {}).get("sessions_per_year")
+        if told:
+            return float(told)
         stated, once = self.report["returns"]["volatility"], self.sessions["return"].std(ddof=1)
         return round((stated / once) ** 2, 6) if stated and once > 0 else 252.0
 

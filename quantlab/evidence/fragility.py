@@ -11,6 +11,7 @@ import pandas as pd
 from quantlab.errors import UsageError
 from quantlab.evidence.attribution import equity_before, name_profits
 from quantlab.metrics import sharpe, total_return
+from quantlab.metrics.returns import last_open
 from quantlab.result import BacktestResult
 
 BPS = 1e-4
@@ -74,7 +75,7 @@ def profit_by(result: BacktestResult, part: str) -> pd.Series:
         return name_profits(result).sum().rename("profit").rename_axis("name")
     if part == "month":
         made = result.portfolio.equity - equity_before(result)
-        months = pd.DatetimeIndex(made.index).tz_localize(None).to_period("M")
+        months = last_open(made.index).to_period("M")
         return made.groupby(months).sum().rename("profit").rename_axis("month")
     raise UsageError(f"profit_by: part must be 'name' or 'month', not {part!r}")
 

@@ -12,6 +12,7 @@ import pandas as pd
 from quantlab.evidence.attribution import leg_exposure, leg_returns
 from quantlab.evidence.ranks import ic_by_session
 from quantlab.metrics import max_drawdown, sharpe, total_return
+from quantlab.metrics.returns import last_open
 from quantlab.result import BacktestResult
 
 Labels: TypeAlias = npt.NDArray[np.object_]  # one per session
@@ -26,15 +27,16 @@ STATES = ("up", "down", "low", "middle", "high", UNKNOWN)
 def sub_periods(result: BacktestResult) -> pd.DataFrame:
     """Return one row per (kind, period): start, end, n_sessions, total_return, sharpe (annualised), max_drawdown, ic (mean of sessions).
 
-    Kinds: `year` and `half_year` of the calendar (UTC), `half` of the sessions (the first one longer by one if odd), `fold` (numbered
-    from 1). A session stands in one period of each kind.
+    Kinds: `year` and `half_year` of the calendar (UTC; a close at midnight ends the day before), `half` of the sessions (the first one
+    longer by one if odd), `fold` (numbered from 1). A session stands in one period of each kind.
     """
     times = pd.DatetimeIndex(result.portfolio.returns.index)
-    year = times.year.astype(str)
+    days = last_open(times)
+    year = days.year.astype(str)
     starts = pd.DatetimeIndex([fit.fold.test_start for fit in result.predicted.fits])
     kinds = {
         "year": year,
-        "half_year": year + np.where(times.month <= 6, "H1", "H2"),
+        "half_year": year + np.where(days.month <= 6, "H1", "H2"),
         "half": np.where(np.arange(len(times)) < (len(times) + 1) // 2, "1", "2"),
         "fold": np.maximum(starts.searchsorted(times, side="right"), 1).astype(str),
     }

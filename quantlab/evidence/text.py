@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from quantlab.evidence.ranks import Integers, RankIC, ic_by_session, rank_rows
+from quantlab.evidence.ranks import Floats, Integers, RankIC, ic_by_session, rank_rows
 from quantlab.metrics import overlap_lags, sharpe
 from quantlab.news import Documents, News, known_news
 from quantlab.result import BacktestResult
@@ -31,18 +31,26 @@ def ablation(result: BacktestResult, *, confidence: float = 0.95, n_resamples: i
 
     n_sessions, n_rows: on which the IC rests; ic: mean rank IC; sharpe: annualised, net of costs; turnover: mean per session.
     ic_difference, sharpe_difference: strategy less variant; _low and _high: their interval, from a bootstrap that draws the same
-    blocks of sessions for both. NaN in the strategy's own row. One row alone if there are no variants.
+    blocks of sessions for both. NaN in the strategy's own row. One row alone if there are no variants. n_compared: sessions in which
+    both have an IC. Only these make the ic_difference, so it is not that of the column `ic` where a variant lacks some (the text
+    alone says nothing in a session without news).
     """
     own = result.portfolio
     ic = ic_by_session(result)
     strategy = _figures(ic, own.returns, own.turnover, result.dataset.sessions_per_year)
-    rows: list[dict[str, object]] = [{"variant": "strategy", **strategy}]
+    rows: list[dict[str, object]] = [{"variant": "strategy", **strategy, "n_compared": strategy["n_sessions"]}]
     for variant in result.variants or ():
         other = ic_by_session(result, variant.signal)
         theirs = _figures(other, variant.returns, variant.turnover, result.dataset.sessions_per_year)
-        more = {f"{name}_difference": strategy[name] - theirs[name] for name in ("ic", "sharpe")}
+        ours = np.where(np.isnan(other.by_session[0]), np.nan, ic.by_session[0])
+        same = np.where(np.isnan(ours), np.nan, other.by_session[0])
+        more = {
+            "n_compared": int((~np.isnan(ours)).sum()),
+            "ic_difference": _mean(ours) - _mean(same),
+            "sharpe_difference": strategy["sharpe"] - theirs["sharpe"],
+        }
         draws = partial(difference_interval, confidence=confidence, n_resamples=n_resamples, seed=seed)
-        by_ic = draws(ic.by_session[0], other.by_session[0], figures.mean)
+        by_ic = draws(ours, same, figures.mean)
         by_sharpe = draws(own.returns, variant.returns, partial(figures.sharpe, periods=result.dataset.sessions_per_year))
         ends = {"ic_low": by_ic.low, "ic_high": by_ic.high, "sharpe_low": by_sharpe.low, "sharpe_high": by_sharpe.high}
         rows.append({"variant": variant.name, **theirs, **more, **ends})
@@ -148,7 +156,7 @@ def dominant_topic(result: BacktestResult) -> Integers:
 
 
 _ABLATION = (
-    "variant", "n_sessions", "n_rows", "ic", "ic_difference", "ic_low", "ic_high",
+    "variant", "n_sessions", "n_rows", "ic", "n_compared", "ic_difference", "ic_low", "ic_high",
     "sharpe", "sharpe_difference", "sharpe_low", "sharpe_high", "turnover",
 )  # fmt: skip
 _CONTRIBUTIONS = ["n_features", "contribution", "share", "share_low", "share_high", "n_folds"]
@@ -156,14 +164,19 @@ _CONTRIBUTIONS = ["n_features", "contribution", "share", "share_low", "share_hig
 
 def _figures(ic: RankIC, returns: pd.Series, turnover: pd.Series, periods: float) -> dict[str, float]:
     """Return the figures of one signal and what it earned."""
-    told = ic.by_session[0][~np.isnan(ic.by_session[0])]
     return {
-        "n_sessions": len(told),
+        "n_sessions": int((~np.isnan(ic.by_session[0])).sum()),
         "n_rows": int(ic.n_rows[0]),
-        "ic": float(told.mean()) if len(told) else math.nan,
+        "ic": _mean(ic.by_session[0]),
         "sharpe": sharpe(returns, periods=periods),
         "turnover": float(turnover.mean()),
     }
+
+
+def _mean(by_session: Floats) -> float:
+    """Return the mean of the sessions that say something, NaN if none does."""
+    told = by_session[~np.isnan(by_session)]
+    return float(told.mean()) if len(told) else math.nan
 
 
 def _ic_by(result: BacktestResult, row: npt.NDArray[np.int64], group: Integers, names: pd.Index) -> pd.DataFrame:

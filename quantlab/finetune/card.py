@@ -26,13 +26,15 @@ LIBRARIES: Final = ("numpy", "pandas", "peft", "scikit-learn", "tokenizers", "to
 def model_facts(folder: Path, part: FrozenPart, examples: Examples, parts: Split) -> dict[str, Json]:
     """Return what is needed to use the model, and what must be known to use it without hindsight.
 
-    fit_end: the last stamp it learned from, None without times. knowledge_cutoff: the later of the day on which the last label was settled
-    and what the base has read; None if that is unknown. largest: of the numbers learned from, by size.
+    fit_end: the last stamp it learned from, None without times. knowledge_cutoff: the later of the day up to which the base has read and
+    of that on which the last label was settled, as far as they are known: None if neither is. knowledge_rests_on: which of the two are
+    known, `base`, `labels`; without `base` the cut-off is the least that it can be. largest: of the numbers learned from, by size.
     """
     mean, deviation = scale_of(examples, parts)
     number = examples.task == "number"
     fit_end = None if examples.times is None else examples.times[parts.train].max().isoformat()
-    read, settled = part.checkpoint.knowledge_cutoff, "" if parts.settled is None else parts.settled.date().isoformat()
+    settled = None if parts.settled is None else parts.settled.date().isoformat()
+    known = {name: day for name, day in {"base": part.checkpoint.knowledge_cutoff, "labels": settled}.items() if day is not None}
     return {
         "schema_version": SCHEMA_VERSION,
         "task": examples.task,
@@ -48,10 +50,11 @@ def model_facts(folder: Path, part: FrozenPart, examples: Examples, parts: Split
             "name": _name(part.checkpoint.name),
             "id": part.checkpoint.id,
             "sha256": dict(part.checkpoint.weights),
-            "knowledge_cutoff": read,
+            "knowledge_cutoff": part.checkpoint.knowledge_cutoff,
         },
         "fit_end": fit_end,
-        "knowledge_cutoff": None if read is None else max(read, settled),
+        "knowledge_cutoff": max(known.values(), default=None),
+        "knowledge_rests_on": list(known),
         "files": dict(file_hashes(find_checkpoint(folder))),
     }
 

@@ -6,6 +6,7 @@ is taken up by the same command, and ends in the same bytes; a command with othe
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from quantlab.cache import Arrays, Cache, key, write_atomically
-from quantlab.errors import StorageError, UsageError
+from quantlab.errors import DataError, StorageError, UsageError
 from quantlab.executor import Progress, silent
 from quantlab.finetune.card import data_facts, model_facts, scale_of, training_facts, versions, write_card
 from quantlab.finetune.examples import Columns, Examples, read_examples, some
@@ -79,7 +80,11 @@ def finetune_file(file: Path, out: Path, settings: Settings, *, progress: Progre
     data = hashlib.sha256(file.read_bytes()).hexdigest()
     aside = out.with_name(out.name + UNFINISHED)
     _claim(aside, _plan(settings, part, data))
-    learned = _fitted(part, examples, parts, settings, Cache(aside / "journal"), progress)
+    try:
+        learned = _fitted(part, examples, parts, settings, Cache(aside / "journal"), progress)
+    except (UsageError, DataError):
+        _unclaim(aside)
+        raise
     made = aside / "model"
     shutil.rmtree(made, ignore_errors=True)  # of a run that was killed while writing
     made.mkdir()
@@ -123,6 +128,16 @@ def _claim(aside: Path, plan: str) -> None:
     if not same:
         raise UsageError(f"{aside} holds an unfinished training of other data, settings or versions: remove it, or give another --out")
     log.info("going on with the training in %s", aside)
+
+
+def _unclaim(aside: Path) -> None:
+    """Remove the unfinished folder of a training that was refused, if there is nothing in it that could be lost."""
+    if any(aside.glob("journal/*/*")):
+        return
+    (aside / PLAN).unlink(missing_ok=True)
+    for folder in (aside / "journal", aside):
+        with contextlib.suppress(OSError):  # it is not there, or holds something
+            folder.rmdir()
 
 
 def _fitted(part: FrozenPart, examples: Examples, parts: Split, settings: Settings, journal: Cache, progress: Progress) -> Arrays:

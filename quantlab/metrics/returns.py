@@ -125,9 +125,20 @@ def profit_factor(returns: pd.Series) -> float:
     return omega(returns)
 
 
+def last_open(closes: pd.Index) -> pd.DatetimeIndex:
+    """Return the last instant at which each bar was open, (n_times,), without its zone: what month and year a session counts in.
+
+    A session that runs round the clock closes at the midnight after it, which is a date of the next day, or month, or year.
+    """
+    return pd.DatetimeIndex(closes).tz_localize(None) - pd.Timedelta(microseconds=1)
+
+
 def monthly_returns(returns: pd.Series) -> pd.Series:
-    """Return the compounded return of each month (UTC) with a session, indexed by monthly Period."""
-    months = pd.DatetimeIndex(returns.index).tz_localize(None).to_period("M")
+    """Return the compounded return of each month (UTC) with a session, indexed by monthly Period.
+
+    returns: indexed by the close of the session; one that closes at midnight belongs to the day before.
+    """
+    months = last_open(returns.index).to_period("M")
     return (1.0 + returns).groupby(months).prod(skipna=False) - 1.0
 
 
@@ -137,7 +148,7 @@ def monthly_table(returns: pd.Series) -> pd.DataFrame:
     period = pd.PeriodIndex(months.index)
     table = pd.DataFrame({"year": period.year, "month": period.month, "return": months.to_numpy()})
     wide = table.pivot(index="year", columns="month", values="return").reindex(columns=range(1, 13))
-    return wide.assign(year=(1.0 + returns).groupby(pd.DatetimeIndex(returns.index).year).prod(skipna=False) - 1.0)
+    return wide.assign(year=(1.0 + returns).groupby(last_open(returns.index).year).prod(skipna=False) - 1.0)
 
 
 def rolling_sharpe(returns: pd.Series, window: int, *, periods: float = 252) -> pd.Series:

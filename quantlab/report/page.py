@@ -128,7 +128,7 @@ def _summary(result: BacktestResult, content: Mapping[str, Any]) -> list[str]:
     return [
         say.return_sentence(content, result.benchmark_name, sessions[0], sessions[-1]),
         say.accuracy_sentence(content),
-        *([say.knowledge_sentence(known)] if known and known["share_of_sessions"] else []),
+        *([say.knowledge_sentence(known)] if known and (known["share_of_sessions"] or known["unknown"]) else []),
         *([say.audit_sentence(audit)] if audit != "failed" else []),  # which stands above everything else
     ]
 

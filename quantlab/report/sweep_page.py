@@ -84,8 +84,17 @@ def verdict(content: Mapping[str, Any]) -> Verdict:
 
 
 def sentences(content: Mapping[str, Any]) -> list[str]:
-    """Return the claim and what to hold it against, in sentences."""
-    return [verdict(content).sentence, *_summary(content)]
+    """Return the claim, what to hold it against, and what failed, in sentences."""
+    return [verdict(content).sentence, *_summary(content), *failures(content)]
+
+
+def failures(content: Mapping[str, Any]) -> list[str]:
+    """Return how many variants failed and what the first of them said, in a sentence; empty if none did."""
+    failed = [one for one in content["variants"] if one["error"] is not None]
+    if not failed:
+        return []
+    tried = f"{len(failed)} of {content['n_variants']} variants failed"
+    return [f"{tried}; the first: {_settings(failed[0]['settings'])}: {say.cut(failed[0]['error'])}"]
 
 
 def sharpe_map(content: Mapping[str, Any]) -> go.Figure | None:

@@ -97,10 +97,16 @@ def gross_sentence(figures: Mapping[str, Mapping[str, object]]) -> str:
 
 
 def knowledge_sentence(known: Mapping[str, object]) -> str:
-    """Say up to when the pretrained encoder has read, and how much of the evaluated span lies before."""
-    share = known["share_of_sessions"]
-    beside = f"{percent(share)} of the sessions lie before: it may remember them" if share else "all sessions lie after it"
-    return f"The pretrained encoder has read texts up to {known['cutoff']}; {beside}. No walk-forward can mend that."
+    """Say up to when pretrained encoders have read, and how much of the evaluated span lies before; or of which it is not known."""
+    share, unknown = known["share_of_sessions"], known["unknown"]
+    said = []
+    if known["cutoff"] is not None:
+        beside = f"{percent(share)} of the sessions lie before: it may remember them" if share else "all sessions lie after it"
+        said.append(f"The pretrained encoder has read texts up to {known['cutoff']}, as far as is known; {beside}.")
+    if isinstance(unknown, list) and unknown:
+        names = ", ".join(map(str, unknown))
+        said.append(f"It is not known up to when the encoder has read texts (in {names}): it may remember any of the sessions.")
+    return " ".join([*said, "No walk-forward can mend that."])
 
 
 def accuracy_sentence(figures: Mapping[str, Mapping[str, object]]) -> str:

@@ -23,9 +23,10 @@ from quantlab.dataset import Dataset
 from quantlab.folds import Fold
 from quantlab.news import News
 from quantlab.portfolio import simulate, simulate_many
+from quantlab.provenance import trial_id
 from quantlab.repro import described
 from quantlab.result import OutOfSample
-from quantlab.run import Settings, decided, predicted, trial_id
+from quantlab.run import Settings, decided, predicted
 from quantlab.strategy import Strategy
 
 
@@ -50,12 +51,17 @@ class Bench:
     _panels: dict[str, pd.DataFrame] = field(default_factory=dict)
     _signals: dict[str, OutOfSample | Exception] = field(default_factory=dict)
     _coefficients: dict[str, pd.Series] = field(default_factory=dict)
-    _earned: dict[str, tuple[pd.Series, pd.Series]] = field(default_factory=dict)
+    _earned: dict[str, tuple[str, pd.Series, pd.Series]] = field(default_factory=dict)
 
     @functools.cached_property
+    def read(self) -> Dataset:
+        """The data set, as far as it may be read."""
+        return self.dataset if self.settings.end is None else self.dataset.until(self.settings.end)
+
+    @property
     def bars(self) -> Bars:
         """The bars, as far as they may be read."""
-        return self.dataset.bars if self.settings.end is None else self.dataset.until(self.settings.end).bars
+        return self.read.bars
 
     def prepare(self, strategies: Sequence[Strategy]) -> None:
         """Trade variants of one signal together, as far as they share costs, cash, fill and limit: a call costs more than a variant.
@@ -67,17 +73,20 @@ class Bench:
             groups.setdefault(key(described((strategy.costs, strategy.cash, strategy.fill, strategy.max_gross))), []).append(strategy)
         for group in groups.values():
             with contextlib.suppress(Exception):
-                many = simulate_many([self._decided(strategy) for strategy in group], self._span(group[0]), **_terms(group[0]))
-                self._earned.update(zip(map(strategy_key, group), many, strict=True))
+                weights = [self._decided(strategy) for strategy in group]
+                many = simulate_many(weights, self._span(group[0]), **_terms(group[0]))
+                for strategy, table, earned in zip(group, weights, many, strict=True):
+                    self._earned[strategy_key(strategy)] = (trial_id(strategy, self.read, table), *earned)
 
     def outcome(self, strategy: Strategy) -> Outcome:
         """Return what a variant earned, as a run of it would have; whatever goes wrong is raised."""
         found = self._earned.pop(strategy_key(strategy), None)
         if found is None:
-            portfolio = simulate(self._decided(strategy), self._span(strategy), **_terms(strategy))
-            found = portfolio.returns, portfolio.turnover
+            weights = self._decided(strategy)
+            portfolio = simulate(weights, self._span(strategy), **_terms(strategy))
+            found = trial_id(strategy, self.read, weights), portfolio.returns, portfolio.turnover
         folds = tuple(fit.fold for fit in self.signals(strategy).fits)
-        return Outcome(strategy, trial_id(strategy, self.dataset, self.settings), *found, self._coefficient(strategy), folds)
+        return Outcome(strategy, *found, self._coefficient(strategy), folds)
 
     def _decided(self, strategy: Strategy) -> pd.DataFrame:
         return self.weights(strategy).loc[self._span(strategy).times]

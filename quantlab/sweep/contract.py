@@ -9,7 +9,7 @@
 
 `variant` and `number` count from 1. figures: total_return, cagr, sharpe, sharpe_ci[2], max_drawdown, and for variants ic_mean and
 turnover (per session). Ratios are fractions, never percent; cagr and sharpe are annualised; what does not apply is null. deflated is a
-probability (Bailey & Lopez de Prado 2014) over n_variants - n_failed trials; pbo is the probability of backtest overfitting (2017).
+probability (Bailey & Lopez de Prado 2014) over the distinct trial_ids; pbo is the probability of backtest overfitting (2017).
 """
 
 from __future__ import annotations

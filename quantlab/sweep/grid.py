@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from quantlab.errors import UsageError
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -81,6 +83,14 @@ def check_values(name: str, values: Sequence[object]) -> None:
     for position, value in enumerate(shown):
         if value in shown[:position]:
             raise UsageError(f"--set {name} lists {value} twice: list it once")
+
+
+def of_python(choices: Choices) -> Choices:
+    """Return the choices with values of numpy as the values of Python that they are: `np.float64(1.0)` is no setting."""
+    return {
+        name: values if isinstance(values, Range) else [value.item() if isinstance(value, np.generic) else value for value in values]
+        for name, values in choices.items()
+    }
 
 
 def as_settings(values: Mapping[str, object]) -> list[str]:

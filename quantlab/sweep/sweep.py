@@ -2,17 +2,18 @@
 
 1. The strategy as it stands, then every combination (or what a search proposes), each walked forward and traded; one that fails is
    reported with its error.
-2. Every variant that worked is entered in the trial ledger as soon as it is known.
+2. Every variant that worked is entered in the trial ledger as soon as it is known. Variants that decide alike are one trial.
 3. All are compared on the sessions that all of them have.
 4. The claim is the nested selection (`nested`): what choosing by the past would have earned. A search has looked at the first half of
    the test windows to propose what it proposed, so after one the claim is about the second half alone.
-5. The best in hindsight stands beside it, deflated for the number of variants, with the probability that it was overfitted.
+5. The best in hindsight stands beside it, deflated for the number of trials, with the probability that it was overfitted.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from quantlab.run import Settings
 from quantlab.strategy import Strategy
 from quantlab.sweep.attempts import Attempt, every_combination, proposals
 from quantlab.sweep.bench import Bench, Outcome
-from quantlab.sweep.grid import Choices, Range
+from quantlab.sweep.grid import Choices, Range, of_python
 from quantlab.sweep.nested import chosen, held, windows
 from quantlab.sweep.result import Nested, SweepResult, Tried
 
@@ -52,7 +53,7 @@ def sweep(
     ledger counts every variant; None counts nowhere. `settings.audit` and `settings.ablation` are not used.
     Raises UsageError if a setting does not exist, or no variant works.
     """
-    bench = Bench(dataset, settings or Settings())
+    bench, choices = Bench(dataset, settings or Settings()), of_python(choices)
     unseen = None
     if n_search is None:
         attempts = every_combination(strategy, choices, bench, ledger)
@@ -65,15 +66,17 @@ def sweep(
     own = next((place for place, attempt in enumerate(attempts) if attempt.own and place in worked), min(worked))
     nested = _nested(bench, worked, returns, own, unseen)
     claimed = returns.loc[nested.returns.index]
-    hindsight, deflated = _best(claimed, dataset.sessions_per_year)
-    stated = {name: str(values) if isinstance(values, Range) else described(values) for name, values in choices.items()}
+    distinct = claimed[_distinct(worked)]
+    hindsight, deflated = _best(distinct)
+    stated: dict[str, Json] = {name: str(values) if isinstance(values, Range) else described(values) for name, values in choices.items()}
+    variants = tuple(_tried(attempt, returns.index, dataset.sessions_per_year) for attempt in attempts)
     return SweepResult(
-        sweep_id=key([outcome.trial_id for outcome in worked.values()], stated, n_search, code_hash(), versions())[:16],
+        sweep_id=_sweep_id(strategy, dataset, variants, [stated, n_search]),
         strategy=strategy.name,
         dataset=dataset.name,
         choices=stated,
         n_asked=n_search,
-        variants=tuple(_tried(attempt, returns.index, dataset.sessions_per_year) for attempt in attempts),
+        variants=variants,
         returns=returns,
         n_left_out=len(set().union(*(outcome.returns.index for outcome in worked.values()))) - len(returns),
         nested=nested,
@@ -82,9 +85,9 @@ def sweep(
         own=own,
         own_figures=figures(claimed[own], dataset.sessions_per_year),
         deflated=deflated,
-        pbo=_overfitting(claimed),
+        pbo=_overfitting(distinct),
         periods=dataset.sessions_per_year,
-        notes=_notes(attempts, own, unseen),
+        notes=_notes(attempts, own, unseen, len(worked) - distinct.shape[1]),
     )
 
 
@@ -109,6 +112,17 @@ def _common(worked: Mapping[int, Outcome]) -> pd.DataFrame:
     return table
 
 
+def _distinct(worked: Mapping[int, Outcome]) -> list[int]:
+    """Return the places of the variants that are trials of their own; of those that decide alike the first."""
+    return sorted({outcome.trial_id: place for place, outcome in reversed(list(worked.items()))}.values())
+
+
+def _sweep_id(strategy: Strategy, dataset: Dataset, variants: Sequence[Tried], asked: list[Json]) -> str:
+    """Return the name of a sweep: what was asked of which strategy, and what came of it (its trial ids name the data)."""
+    whose = [described(replace(strategy, description="")), dataset.name, dataset.sessions_per_year]
+    return key(whose, asked, described(variants), code_hash(), versions())[:16]
+
+
 def _nested(bench: Bench, worked: Mapping[int, Outcome], returns: pd.DataFrame, own: int, unseen: pd.Timestamp | None) -> Nested:
     """Choose by the past, window by window, and trade what was chosen."""
     periods = bench.dataset.sessions_per_year
@@ -119,7 +133,7 @@ def _nested(bench: Bench, worked: Mapping[int, Outcome], returns: pd.DataFrame, 
     return Nested(earned, figures(earned, periods), choices)
 
 
-def _best(returns: pd.DataFrame, periods: float) -> tuple[int, float]:
+def _best(returns: pd.DataFrame) -> tuple[int, float]:
     """Return the place of the highest Sharpe ratio, and the probability that it beats the best of as many without skill."""
     ratios = returns.apply(metrics.sharpe, periods=1).fillna(0.0)
     place = int(ratios.to_numpy().argmax())  # of a tie, the first
@@ -149,8 +163,12 @@ def _tried(attempt: Attempt, sessions: pd.Index, periods: float) -> Tried:
     )
 
 
-def _notes(attempts: Sequence[Attempt], own: int, unseen: pd.Timestamp | None) -> tuple[str, ...]:
+def _notes(attempts: Sequence[Attempt], own: int, unseen: pd.Timestamp | None, n_equal: int) -> tuple[str, ...]:
     notes = []
+    if n_equal:
+        notes.append(
+            f"{n_equal} of {len(attempts)} variants decide on the same terms what one before them decides, and count once with it."
+        )
     failed = sum(attempt.error is not None for attempt in attempts)
     if failed:
         notes.append(f"{failed} of {len(attempts)} variants failed: they are listed with their error, and count as no trial.")

@@ -138,15 +138,20 @@ class TextFeature(TransformerMixin, BaseEstimator):
 
     def _identity(self) -> str:
         """Return what the learner is: class, parameters, code and versions."""
-        module = type(self).__module__
-        own = module.removeprefix("quantlab.").replace(".", "/") + ".py"
-        source = Path(inspect.getfile(type(self))).read_bytes() if not module.startswith("quantlab.") else b""
-        code = store.key(code_hash(*([] if source else [own]), "text/base.py", "news.py", *self.code), source)
+        source = self._own_code()
+        code = store.key(code_hash("text/base.py", "news.py", *self.code), b"" if source is None else source)
         found = {name: metadata.version(name) for name in ("numpy", "scikit-learn", *self.libraries)}
         return store.key(described(self), code, found)
 
+    def _own_code(self) -> bytes | None:
+        """Return the text of the file of the class; None if there is none: what was typed in a notebook may change unseen."""
+        try:
+            return Path(inspect.getfile(type(self))).read_bytes()
+        except (OSError, TypeError):
+            return None
+
     def _remembered(self, parts: list[object], compute: Callable[[], Arrays]) -> Arrays:
-        if self.cache is None or not self.cacheable:
+        if self.cache is None or not self.cacheable or self._own_code() is None:
             return compute()
         return self.cache.load_or(store.key(*parts), compute)
 

@@ -4,7 +4,7 @@ An encoder that has read the news of 2015 knows how the story of a company went 
 whom and by how much: names, tickers and numbers become the neutral words below. Dates are numbers too.
 
 1. Tickers: `$AAPL`, `(NASDAQ: AAPL)`, and the symbols of the data set where they stand in capitals.
-2. Names: those of the data set (`name` in symbols.csv), with or without `Inc`, `Corp` ..., and their first word alone where it is
+2. Names: those of the data set (`name` in symbols.csv), with or without `The`, `Inc`, `& Co` ..., and their first word or two where
    capitalised (`Garnet` for Garnet Systems). A first word that is an everyday word loses its meaning too where it is capitalised.
 3. Any capitalised words that end in a legal form (`Foo Bar Ltd`).
 4. Numbers, with their currency, per cent and size (`$1.2bn`).
@@ -34,6 +34,8 @@ AMOUNT: Final = re.compile(
     r"(?:\s?(?:%|percent\b|per cent\b|pct\b))?(?:\s(?:thousand|million|billion|trillion)\b)?",
     re.IGNORECASE,
 )
+TRIMMED: Final = re.compile(rf"^The\s+|\s*\(The\)$|,?\s+{LEGAL}\.?$|[\s,&]+$")
+DOMAIN: Final = ".com"
 REPEATED: Final = re.compile(rf"\b{COMPANY}(?:[\s,]+{COMPANY})+\b")
 SHORTEST: Final = 4  # letters of a first word that stands for a name; shorter ones are too often something else
 
@@ -50,7 +52,7 @@ def masked(text: str, names: Sequence[str] = ()) -> str:
 def _masker(names: tuple[str, ...]) -> Callable[[str], str]:
     """Return the function that masks with these names, its pattern compiled once."""
     forms = sorted({form for name in names for form in _forms(name)}, key=lambda form: (-len(form), form))
-    known = re.compile(rf"(?<![\w$])(?:{'|'.join(map(re.escape, forms))})(?:,?\s+{LEGAL}\b\.?)*(?!\w)") if forms else None
+    known = re.compile(rf"(?<![\w$])(?:{'|'.join(map(re.escape, forms))})(?:,?\s+(?:&\s+)?{LEGAL}\b\.?)*(?!\w)") if forms else None
 
     def mask(text: str) -> str:
         found = TICKER.sub(COMPANY, text)
@@ -63,12 +65,19 @@ def _masker(names: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _forms(name: str) -> list[str]:
-    """Return the ways in which a text may write a name: whole, without its legal form, in capitals, its first word alone."""
-    whole = re.sub(rf"(?:,?\s+{LEGAL}\.?)+$", "", name.strip())
-    if not whole:
+    """Return the ways in which a text may write a name: whole, without its legal form, in capitals, its first words, its first alone."""
+    whole = _bare(name)
+    if len(whole) <= 1:  # a symbol of one letter is a word in most texts
         return []
-    first = whole.split()[0].strip(",.")
-    forms = [whole, name.strip(), whole.upper()] if len(whole) > 1 else []  # a symbol of one letter is a word in most texts
+    words = whole.split()
+    forms = [whole, name.strip(), f"The {whole}"] if "The" in name else [whole, name.strip()]
+    first = words[0].strip(",.").removesuffix(DOMAIN)
     if len(first) >= SHORTEST and first[0].isupper() and not first.isupper():
-        forms += [first, first.upper()]
-    return forms
+        forms += [first, f"{first} {words[1]}"] if len(words) > 2 and words[1][0].isupper() else [first]
+    return [*forms, *(form.upper() for form in forms)]
+
+
+def _bare(name: str) -> str:
+    """Return a name without its article, its legal forms and what joins them: `Coca-Cola Company (The)` is `Coca-Cola`."""
+    shorter = TRIMMED.sub("", name.strip())
+    return shorter if shorter == name else _bare(shorter)

@@ -26,7 +26,7 @@ from quantlab.executor import Executor, Progress, serial, silent
 from quantlab.folds import Fold
 from quantlab.result import FoldFit, Json, OutOfSample
 from quantlab.walkforward import memory
-from quantlab.walkforward.fold import Done, Task, fit_and_predict, is_classifier
+from quantlab.walkforward.fold import Done, Task, fit_and_predict, is_classifier, texts_of
 
 __all__ = ["fit_ends", "prepared", "walk_forward"]
 
@@ -34,7 +34,14 @@ __all__ = ["fit_ends", "prepared", "walk_forward"]
 def prepared(
     model: BaseEstimator, *, horizon: int, random_state: int, cache: Cache | None, entity_names: Sequence[str] = ()
 ) -> BaseEstimator:
-    """Return a clone of the model in which every parameter that has one of these names, and is None, is set."""
+    """Return a clone of the model in which every parameter that has one of these names, and is None, is set.
+
+    Raises StrategyError for a horizon of a learner's own that is shorter than the target's: it would be scored on labels it has seen.
+    """
+    for name, value in _parameters(model).items():
+        if name.rpartition("__")[2] == "horizon" and isinstance(value, int) and value < horizon:
+            fix = f"leave it out (the run sets it), or give {horizon} or more"
+            raise StrategyError(f"{name}={value} is shorter than the target's horizon, {horizon} bars: it would purge too little; {fix}")
     given: dict[str, object] = {"horizon": horizon, "random_state": random_state, "cache": cache, "entity_names": tuple(entity_names)}
     left_open = {
         name: given[name.rpartition("__")[2]]
@@ -159,7 +166,7 @@ def _text_features(model: BaseEstimator) -> Iterator[tuple[Any, Any]]:
     """Yield the learners that can compute something ahead, with the name of the column that they read."""
     for part in (model, *_parameters(model).values()):
         if isinstance(part, ColumnTransformer):
-            yield from ((feature, column) for _, feature, column in part.transformers if hasattr(feature, "prepare"))
+            yield from ((learner, column) for _, learner, column in texts_of(part))
 
 
 def _parameters(model: BaseEstimator) -> Mapping[str, object]:

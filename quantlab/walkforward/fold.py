@@ -1,11 +1,13 @@
 """One fold: fit on its training rows, predict its test rows, and say what was learned.
 
-The model is a pipeline as a rule: what comes before its last step makes the features, the last step makes the signal. The features are
-made once; the last step is then also fitted to other columns of them, to tell what the text added (`variants`).
+The model is a pipeline as a rule. Where one of its steps reads text, the steps up to that one (the front) make the features, and the rest
+(the back) makes the signal. The features are made once; the back is then also fitted to other columns of them, to tell what the text
+added (`variants`). A model without such a step is all back.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,8 @@ from quantlab.explain import mean_contribution
 from quantlab.folds import Fold
 from quantlab.repro import one_thread, random_generator
 from quantlab.result import FoldFit
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,30 +56,62 @@ class Done:
 def fit_and_predict(task: Task) -> Done:
     """Fit a fresh clone on a fold's training rows and predict its test rows, on one thread."""
     with one_thread():
-        model = clone(task.model)
-        steps = isinstance(model, Pipeline) and len(model.steps) > 1
-        front, final = (model[:-1], model[-1]) if steps else (None, model)
-        y = task.y_train.astype(int) if is_classifier(final) else task.y_train
-        train = task.X_train if front is None else front.fit_transform(task.X_train, y)
-        test = task.X_test if front is None else front.transform(task.X_test)
-        signal = _signal(final.fit(train, y), test)
-        parts = dict(_fitted_parts("model", model))
-        groups = {column: step for part in parts.values() for column, step in _made_from_text(part)}
-        variants = _variants(final, train, y, test, groups, task.fold) if task.ablate else {}
-        contribution = mean_contribution(final, test)
+        front, back = split(clone(task.model))
+        y = task.y_train.astype(int) if is_classifier(back) else task.y_train
+        train = task.X_train if front is None else _framed(front, front.fit_transform(task.X_train, y), task.X_train.index)
+        test = task.X_test if front is None else _framed(front, front.transform(task.X_test), task.X_test.index)
+        signal = _signal(back, train, y, test)
+        whole = back if front is None else Pipeline([*front.steps, *_steps(back)])
+        parts = dict(_fitted_parts("model", whole))
+        groups = {column: step for part in parts.values() for column, step in _made_from_text(part) if column in test.columns}
+        variants = _variants(back, train, y, test, groups, task.fold) if task.ablate and front is not None else {}
+        contribution = {} if _one_class(back, y) else mean_contribution(back, test)
+    learned = _said(parts, lambda part: part.describe_learned() if hasattr(part, "describe_learned") else None)
+    if _one_class(back, y):
+        learned["model"] = {"note": f"every training label is {y.iloc[0]:g}: predicted for every row"}
     fit = FoldFit(
         task.fold,
         len(task.X_train),
         len(task.X_test),
         {"model": task.X_train.index.get_level_values(0).max(), **_said(parts, lambda part: getattr(part, "fit_end_", None))},
-        _importance(model),
-        _said(parts, lambda part: part.describe_learned() if hasattr(part, "describe_learned") else None),
+        {} if _one_class(back, y) else _importance(back),
+        learned,
         groups,
-        contribution,
+        contribution if contribution.keys() <= set(map(str, test.columns)) else {},
     )
     text = test[list(groups)] if groups else pd.DataFrame(index=task.X_test.index)
     starts = _said(parts, lambda part: part.as_start() if getattr(part, "continues", False) else None)
     return Done(signal, variants, text, fit, starts)
+
+
+def split(model: BaseEstimator) -> tuple[Pipeline | None, BaseEstimator]:
+    """Return the steps of a model up to the last one that reads text (None if none does), and the rest, which makes the signal."""
+    steps = _steps(model)
+    reading = [number for number, (_, step) in enumerate(steps[:-1]) if isinstance(step, ColumnTransformer) and any(texts_of(step))]
+    if not reading:
+        return None, model
+    front, back = steps[: reading[-1] + 1], steps[reading[-1] + 1 :]
+    return Pipeline(front), back[0][1] if len(back) == 1 else Pipeline(back)
+
+
+def texts_of(part: ColumnTransformer) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (step, learner, column) for each step of a ColumnTransformer that begins with a text learner."""
+    for step, transformer, column in getattr(part, "transformers_", part.transformers):
+        first = transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
+        if hasattr(first, "prepare"):
+            yield step, first, column
+
+
+def _steps(model: BaseEstimator) -> list[tuple[str, BaseEstimator]]:
+    return list(model.steps) if isinstance(model, Pipeline) else [("model", model)]
+
+
+def _framed(front: Pipeline, values: Any, index: pd.Index) -> pd.DataFrame:
+    """Return what the front made as a table with the names of its columns, whatever it returns."""
+    if isinstance(values, pd.DataFrame):
+        return values
+    dense = values.toarray() if hasattr(values, "toarray") else values
+    return pd.DataFrame(dense, index=index, columns=list(front.get_feature_names_out()))
 
 
 def is_classifier(model: BaseEstimator) -> bool:
@@ -83,29 +119,45 @@ def is_classifier(model: BaseEstimator) -> bool:
     return hasattr(type(model), "predict_proba") and hasattr(model, "predict_proba")
 
 
-def _signal(fitted: Any, X: pd.DataFrame) -> pd.Series:
-    """Return the prediction of each row; a classifier's is the mean of its classes, which for -1, 0, 1 is P(up) - P(down)."""
-    values = fitted.predict_proba(X) @ fitted.classes_ if is_classifier(fitted) else fitted.predict(X)
-    return pd.Series(np.asarray(values, dtype=float), index=X.index)
+def _one_class(model: BaseEstimator, y: pd.Series) -> bool:
+    """Return True if a classifier has only one class to learn: most refuse to."""
+    return is_classifier(model) and y.nunique() == 1
+
+
+def _signal(model: Any, train: pd.DataFrame, y: pd.Series, test: pd.DataFrame) -> pd.Series:
+    """Fit and return the prediction of each test row; a classifier's is the mean of its classes, which for -1, 0, 1 is P(up) - P(down)."""
+    if _one_class(model, y):
+        return pd.Series(float(y.iloc[0]), index=test.index)
+    model.fit(train, y)
+    values = model.predict_proba(test) @ model.classes_ if is_classifier(model) else model.predict(test)
+    return pd.Series(np.asarray(values, dtype=float), index=test.index)
 
 
 def _variants(
-    final: BaseEstimator, train: pd.DataFrame, y: pd.Series, test: pd.DataFrame, groups: Mapping[str, str], fold: Fold
+    back: BaseEstimator, train: pd.DataFrame, y: pd.Series, test: pd.DataFrame, groups: Mapping[str, str], fold: Fold
 ) -> dict[str, pd.Series]:
     """Return the signals of the same estimator without the text features, with them alone, and with them dealt out to other rows.
 
     The placebo keeps what the text learners made, and takes only its meaning: the rows of the text features are shuffled between
-    symbols and dates, training rows among themselves and test rows among themselves. A strategy of text alone has the placebo only.
+    symbols and dates, training rows among themselves and test rows among themselves. A strategy of text alone has the placebo only. In a
+    fold whose training rows had no news there may be no text feature: then the text alone says nothing, and the rest is as it is.
     """
-    text = list(groups)
+    text = [column for column in train.columns if column in groups]
     rest = [column for column in train.columns if column not in groups]
-    columns = {"no_text": rest, "text_only": text} if text and rest else {}
-    found = {name: _signal(clone(final).fit(train[chosen], y), test[chosen]) for name, chosen in columns.items()}
-    if text:
-        rng = random_generator(0, f"placebo {fold.test_start.isoformat()}")
-        dealt_train, dealt_test = (_dealt(X, text, rng) for X in (train, test))
-        found["placebo"] = _signal(clone(final).fit(dealt_train, y), dealt_test)
-    return found
+    rng = random_generator(0, f"placebo {fold.test_start.isoformat()}")
+    tables = {"no_text": (train[rest], test[rest]), "text_only": (train[text], test[text])} if rest else {}
+    tables["placebo"] = (_dealt(train, text, rng), _dealt(test, text, rng))
+    return {name: _variant(back, own_train, y, own_test) for name, (own_train, own_test) in tables.items()}
+
+
+def _variant(back: BaseEstimator, train: pd.DataFrame, y: pd.Series, test: pd.DataFrame) -> pd.Series:
+    """Return the signal of an estimator on some columns; NaN without a column, or where it cannot be fitted to so few."""
+    if train.shape[1]:
+        try:
+            return _signal(clone(back), train, y, test)
+        except ValueError as error:  # such as ten components of five columns: the strategy itself must not fail for that
+            log.warning("without some of its columns the model cannot be fitted (%s): what the text added is not known in this fold", error)
+    return pd.Series(np.nan, index=test.index)
 
 
 def _dealt(X: pd.DataFrame, columns: list[str], rng: np.random.Generator) -> pd.DataFrame:
@@ -124,9 +176,8 @@ def _made_from_text(part: Any) -> Iterator[tuple[str, str]]:
     """Yield (column, step) for each column that a text learner inside a ColumnTransformer made."""
     if isinstance(part, ColumnTransformer):
         names = part.get_feature_names_out()
-        for step, fitted, _ in part.transformers_:
-            if hasattr(fitted, "prepare"):
-                yield from ((str(column), step) for column in names[part.output_indices_[step]])
+        for step, _, _ in texts_of(part):
+            yield from ((str(column), step) for column in names[part.output_indices_[step]])
 
 
 def _fitted_parts(name: str, part: Any) -> Iterator[tuple[str, Any]]:

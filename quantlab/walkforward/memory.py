@@ -12,12 +12,13 @@ from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.base import BaseEstimator
 
 from quantlab.cache import Arrays, Cache, key, strings, unpacked
 from quantlab.news import Documents
 from quantlab.repro import code_hash, described, platform_facts, versions
-from quantlab.result import FoldFit
+from quantlab.result import FoldFit, Json
 from quantlab.walkforward.fold import Done, Task
 
 KNOWN = ("quantlab.", "sklearn.", "lightgbm.")  # packages whose version or code is in the key
@@ -26,30 +27,48 @@ KNOWN = ("quantlab.", "sklearn.", "lightgbm.")  # packages whose version or code
 def name_of(task: Task) -> str | None:
     """Return the key of a fold's result, or None if it cannot be told from its parameters."""
     model = task.model
-    values = list(model.get_params(deep=True).values())
-    parts = [model, *(value for value in values if isinstance(value, BaseEstimator))]
-    if not all(type(part).__module__.startswith(KNOWN) and getattr(part, "cacheable", True) for part in parts):
+    try:
+        said = described(model)
+    except TypeError:
         return None
-    if any(callable(value) and not isinstance(value, type) for value in values):
+    parts = [model, *(value for value in model.get_params(deep=True).values() if isinstance(value, BaseEstimator))]
+    if not _is_known(said) or not all(getattr(part, "cacheable", True) for part in parts):
         return None
     rows = [_fingerprint(X) for X in (task.X_train, task.X_test)]
     if None in rows:
         return None
     identities = [part._identity() for part in parts if hasattr(part, "_identity")]
+    made_by = [code_hash(), versions(), platform_facts(), said, identities]
     bounds = [str(bound) for bound in astuple(task.fold)]
-    made_by = [code_hash(), versions(), platform_facts(), described(model), identities]
     return key("fold", made_by, bounds, rows, task.y_train.to_numpy(dtype=float), task.ablate)
 
 
+def _is_known(said: Json) -> bool:
+    """Return True if nothing in a described model is a function, or of a class whose code may change without its parameters.
+
+    A frozen estimator is of a known class, but what it has learned is no parameter.
+    """
+    if isinstance(said, list):
+        return all(_is_known(item) for item in said)
+    if not isinstance(said, dict):
+        return True
+    name = said.get("class")
+    known = name is None or (isinstance(name, str) and name.startswith(KNOWN) and not name.startswith("sklearn.frozen."))
+    return known and "function" not in said and all(_is_known(item) for item in said.values())
+
+
 def _fingerprint(X: pd.DataFrame) -> str | None:
-    """Return a hash of the rows, or None for a column that is neither numbers nor news."""
+    """Return a hash of the rows, or None for a column that is neither numbers, nor strings, nor news."""
     found: list[object] = [list(map(str, X.columns)), pd.DatetimeIndex(X.index.get_level_values(0)).asi8]
     found.append(list(map(str, X.index.get_level_values(1))))
     for name in X.columns:
-        if pd.api.types.is_numeric_dtype(X[name].dtype):
-            found.append(X[name].to_numpy(dtype=float))
-        elif isinstance(X[name].array, pd.arrays.ArrowExtensionArray):
-            found.append(Documents.of(X[name]).fingerprint())
+        column = X[name]
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            found.append(column.to_numpy(dtype=float))
+        elif isinstance(column.dtype, pd.StringDtype):
+            found.append([None if missing else text for text, missing in zip(column.tolist(), column.isna(), strict=True)])
+        elif isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_list(column.dtype.pyarrow_dtype):
+            found.append(Documents.of(column).fingerprint())
         else:
             return None
     return key(*found)

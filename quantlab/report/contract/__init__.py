@@ -45,6 +45,7 @@ def contract(result: BacktestResult) -> dict[str, Json]:
             "n_sessions": len(bars.times),
             "n_symbols": len(bars.symbols),
             "n_documents": len(result.dataset.news),
+            "sessions_per_year": result.dataset.sessions_per_year,
         },
         "returns": earned(result),
         "drawdown": drawn_down(result),

@@ -9,6 +9,7 @@ from quantlab.report.contract.encode import rows
 from quantlab.result import BacktestResult
 
 MOST_TOPICS = 8  # curves of the event study, the topics with the most events; more could not be told apart
+PRETRAINED = ("checkpoint", "checkpoint_id", "knowledge_cutoff")  # what a learner says of itself whose weights others have made
 
 
 def by_text(result: BacktestResult) -> dict[str, object] | None:
@@ -57,13 +58,19 @@ def _curves(table: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _knowledge(result: BacktestResult) -> dict[str, object] | None:
-    """Return the last day that a pretrained encoder has read of, and the share of the sessions up to it; None without such an encoder.
+    """Return up to when pretrained parts have read; None without such a part.
 
-    No fold can mend that: its weights were made from texts up to then.
+    cutoff: the last day that one of them is known to have read of, None if that is known of none. share_of_sessions: of those that are
+    known to lie before it, so 0 without a cutoff. unknown: the parts of which it is not known.
+    No fold can mend that: their weights were made from texts up to then.
     """
-    facts = [learned for fit in result.predicted.fits[-1:] for learned in fit.learned.values() if isinstance(learned, dict)]
-    cutoffs = sorted(str(learned["knowledge_cutoff"]) for learned in facts if learned.get("knowledge_cutoff"))
-    if not cutoffs:
+    learned = [item for fit in result.predicted.fits[-1:] for item in fit.learned.items()]
+    facts = {name: told for name, told in learned if isinstance(told, dict) and any(sign in told for sign in PRETRAINED)}
+    if not facts:
         return None
-    known = result.portfolio.returns.index <= pd.Timestamp(cutoffs[-1], tz="UTC") + pd.Timedelta(days=1)
-    return {"cutoff": cutoffs[-1], "share_of_sessions": float(known.mean())}
+    read = {name: told.get("knowledge_cutoff") for name, told in facts.items()}
+    cutoff = max((str(day) for day in read.values() if day), default=None)
+    before = 0.0
+    if cutoff is not None:
+        before = float((result.portfolio.returns.index <= pd.Timestamp(cutoff, tz="UTC") + pd.Timedelta(days=1)).mean())
+    return {"cutoff": cutoff, "share_of_sessions": before, "unknown": sorted(name for name, day in read.items() if not day)}

@@ -44,7 +44,7 @@ def text_section(result: BacktestResult, figures: Figures) -> Section:
     if added is None:
         return Section("text", "News and text", "The model of this strategy reads no text: there is nothing to take apart.")
     words = topic_words(result)
-    blocks = [*_ablation(added), *_kinds(added, words), *_events(added["events"], words), *_headlines(result)]
+    blocks = [*_knowledge(added), *_ablation(added), *_kinds(added, words), *_events(added["events"], words), *_headlines(result)]
     lead = "The same folds again without the text, with the text alone, and with a placebo; then which news the signal reads well."
     return Section("text", "News and text", lead, blocks)
 
@@ -61,6 +61,12 @@ def topic_words(result: BacktestResult) -> dict[str, str]:
         for number, words in enumerate(topics)
         if isinstance(words, list) and words
     }
+
+
+def _knowledge(added: Figures) -> list[Block]:
+    """Say plainly that it is not known what an encoder may remember; where it is known, the summary says it."""
+    known = added["knowledge"]
+    return [Notes([say.knowledge_sentence(known)])] if known and known["unknown"] else []
 
 
 def _ablation(added: Figures) -> list[Block]:

@@ -14,8 +14,9 @@ from quantlab.cache import Arrays, Cache, key
 from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.result import Json
+from quantlab.text import checks
 from quantlab.text.base import Floats, Start, TextFeature
-from quantlab.text.clusters.mixture import Ints, Mixture, check_settings, fitted
+from quantlab.text.clusters.mixture import Ints, Mixture, check_settings, fitted, n_to_find
 
 N_WORDS = 5  # that name a topic in the description
 
@@ -31,7 +32,7 @@ class TopicClusters(TextFeature):
     topics, so folds run in order. The first fold numbers clusters by the feature in which they stand out most, and so does every fold
     with align=False: then folds may run at the same time, but clusters move (on the sample, in windows of 504 sessions 63 apart, 3 to 4
     of 6 keep their number, against 6 of 6). Where the features differ, as from another number of topics, a fold starts afresh.
-    There may be fewer than n_clusters if there are fewer distinct rows. Raises UsageError for parameters out of range.
+    Where there are fewer distinct rows than n_clusters, the last columns are all 0. Raises UsageError for parameters out of range.
     """
 
     cacheable: ClassVar[bool] = True
@@ -63,15 +64,19 @@ class TopicClusters(TextFeature):
     @property
     def continues(self) -> bool:
         """Whether it needs the fold before: for the numbers of its clusters, or of its topics."""
-        return bool(self.align) or any(part.continues for part in (self.topics, self.sentiment) if part is not None)
+        return bool(self.align) or any(getattr(part, "continues", False) for part in (self.topics, self.sentiment))
 
     def prepare(self, X: pd.Series) -> None:
         """Let topics and sentiment compute ahead what they can."""
+        self._check()
         for _, part in self._parts():
             part.prepare(X)
 
     def describe_learned(self) -> dict[str, Json]:
-        """Return share, centre and words of each cluster, and whether the fit converged."""
+        """Return share, centre and words of each cluster, whether the fit converged, and what topics or sentiment have read up to.
+
+        knowledge_cutoff: the latest of theirs, None if none tells one.
+        """
         names, centres = self._columns(self.learned_), self.learned_["centre"]
         words = self._words()
         clusters: list[Json] = []
@@ -80,13 +85,13 @@ class TopicClusters(TextFeature):
             values = dict[str, Json](zip(names, map(float, centre), strict=True))
             about = words[leading[0]] if leading else []
             clusters.append({"cluster": number, "share_of_rows": float(size), "about": about, "centre": values})
-        return {"clusters": clusters, "converged": bool(self.learned_["converged"][0])}
+        return {"clusters": clusters, "converged": bool(self.learned_["converged"][0]), "knowledge_cutoff": self._knowledge_cutoff()}
 
     def _learn(self, documents: Documents, y: Floats | None) -> Arrays:
         inside = {f"{name}.{inner}": array for name, part in self._parts() for inner, array in part._learn(documents, None).items()}
         rows = self._space(inside, documents)
         rows = rows[rows.any(axis=1)]
-        before = self._before(self._columns(inside))
+        before = self._before(self._columns(inside), rows)
         mixture = fitted(rows, self.n_clusters, method=self.method, seed=self.random_state or 0, start=before)
         if len(mixture.weight) and before is None:
             mixture = mixture.only(_by_leading_feature(mixture, rows))
@@ -97,10 +102,12 @@ class TopicClusters(TextFeature):
     def _apply(self, learned: Arrays, documents: Documents) -> Floats:
         rows = self._space(learned, documents)
         has_news = np.asarray(rows.any(axis=1))
-        return np.where(has_news[:, None], _mixture(learned).memberships(rows), 0.0)
+        found = np.zeros((len(rows), self.n_clusters))
+        found[:, : len(learned["weight"])] = np.where(has_news[:, None], _mixture(learned).memberships(rows), 0.0)
+        return found
 
     def _names(self, learned: Arrays) -> list[str]:
-        return [f"cluster_{number}" for number in range(len(learned["weight"]))]
+        return [f"cluster_{number}" for number in range(self.n_clusters)]
 
     def _identity(self) -> str:
         self._check()
@@ -131,17 +138,28 @@ class TopicClusters(TextFeature):
         """Return the names of these features."""
         return [column for name, part in self._parts() for column in part._names(_of_part(learned, name))]
 
-    def _before(self, columns: list[str]) -> Mixture | None:
-        """Return the clusters of the fold before, if they lie in the same space; else there is nothing to go on from."""
+    def _before(self, columns: list[str], rows: Floats) -> Mixture | None:
+        """Return the clusters of the fold before, if they lie in the same space and are as many; else there is nothing to go on from."""
         if self.start is None or self._columns(self.start.learned) != columns:
             return None
-        return _mixture(self.start.learned)
+        before = _mixture(self.start.learned)
+        return before if len(before.weight) == n_to_find(rows, self.n_clusters) else None
+
+    def _fitted_parts(self) -> Iterator[Any]:
+        """Yield topics and sentiment with what they have learned."""
+        for name, part in self._parts():
+            part.learned_ = _of_part(self.learned_, name)
+            yield part
+
+    def _knowledge_cutoff(self) -> str | None:
+        """Return the ISO date of the last text that an encoder inside may have read."""
+        said = [part.describe_learned() for part in self._fitted_parts() if hasattr(part, "describe_learned")]
+        return max((str(facts["knowledge_cutoff"]) for facts in said if facts.get("knowledge_cutoff")), default=None)
 
     def _words(self) -> dict[str, Json]:
         """Return the top words of each topic by the name of its column, as far as the parts tell them."""
         found: dict[str, Json] = {}
-        for name, part in self._parts():
-            part.learned_ = _of_part(self.learned_, name)
+        for part in self._fitted_parts():
             if hasattr(part, "top_words"):
                 columns = part._names(part.learned_)
                 found |= {column: list[Json](words) for column, words in zip(columns, part.top_words(N_WORDS), strict=True)}
@@ -149,8 +167,10 @@ class TopicClusters(TextFeature):
 
     def _check(self) -> None:
         check_settings("TopicClusters", self.n_clusters, self.method)
-        if not isinstance(self.align, bool):  # "false" is true
-            raise UsageError(f"TopicClusters: align={self.align!r}: it must be True or False")
+        checks.switch(self, "align")
+        checks.seed(self)
+        checks.optional(self, "start", Start)
+        checks.optional(self, "cache", Cache)
         for name, part in (("topics", self.topics), ("sentiment", self.sentiment)):
             if part is not None and not isinstance(part, TextFeature):
                 raise UsageError(f"TopicClusters: {name}={part!r} is no text feature: give LdaTopics(...), Sentiment(...) or another one")

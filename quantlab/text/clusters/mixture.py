@@ -55,25 +55,29 @@ class Mixture:
         return Mixture(self.weight[at] / self.weight[at].sum(), self.centre[at], self.variance[at], self.converged)
 
 
+def n_to_find(rows: Floats, n_clusters: int) -> int:
+    """Return how many clusters `fitted` looks for: no more than there are distinct rows."""
+    return min(n_clusters, len(np.unique(rows, axis=0)))
+
+
 def fitted(rows: Floats, n_clusters: int, *, method: str, seed: int, start: Mixture | None = None) -> Mixture:
     """Return at most `n_clusters` clusters of the rows: fewer where there are fewer distinct rows, none without rows.
 
     "kmeans": clusters of equal weight and one common spread, so that the most probable one is the nearest. "gaussian": a mixture
     with a weight, and a variance per feature, for each cluster. All features count alike: they are shares and tones. start: as
-    many clusters to go on from, in whose order the new ones stand.
+    many clusters (`n_to_find`) to go on from, in whose order the new ones stand.
     """
-    count = min(n_clusters, len(np.unique(rows, axis=0)))
+    count = n_to_find(rows, n_clusters)
     if count == 0:
         nothing = np.zeros((0, rows.shape[1]))
         return Mixture(np.zeros(0), nothing, nothing)
-    start = start if start is not None and start.centre.shape == (count, rows.shape[1]) else None
     with one_thread():
         return _kmeans(rows, count, seed, start) if method == "kmeans" else _gaussian(rows, count, seed, start)
 
 
 def check_settings(owner: str, n_clusters: object, method: str) -> None:
     """Raise UsageError, in the name of `owner`, for settings that cannot be."""
-    if not isinstance(n_clusters, int | np.integer) or n_clusters < 1:
+    if not isinstance(n_clusters, int | np.integer) or isinstance(n_clusters, bool) or n_clusters < 1:
         raise UsageError(f"{owner}: n_clusters={n_clusters!r}: it must be a whole number of at least 1")
     if method not in METHODS:
         raise UsageError(f"{owner}: method={method!r}: it must be one of {', '.join(map(repr, METHODS))}")
@@ -101,7 +105,7 @@ def _gaussian(rows: Floats, count: int, seed: int, start: Mixture | None) -> Mix
     model = GaussianMixture(count, covariance_type="diag", reg_covar=MIN_VARIANCE, max_iter=MAX_STEPS, random_state=seed, **begin)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # EM cut short is still a mixture, and `converged` says it
-        model.fit(rows)
+        model.fit(rows if len(rows) > 1 else np.repeat(rows, 2, axis=0))  # it wants two rows; twice the same is the same mixture
     weight = np.asarray(model.weights_)
     every = Mixture(weight, np.asarray(model.means_), np.asarray(model.covariances_), bool(model.converged_))
     return every.only(np.flatnonzero(weight > 0))

@@ -2,7 +2,7 @@
 
 Integrated gradients (Sundararajan, Taly & Yan 2017): the gradient of the score with respect to each token's embedding, averaged on the
 straight way from a text of padding to the text itself, times the way. The shares add up to the score less that of the padding, but for
-what the sum of steps leaves over, which is returned too. In float32, whatever the encoder computes in.
+what the sum of steps leaves over, which is returned too. In float32 on the processor, whatever and wherever the encoder computes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def attribute_tokens(encoder: TextEncoder, text: str, *, n_steps: int = STEPS) -
     if "classes" not in encoder.learned_:
         raise UsageError("the encoder has learned nothing: its labels were all equal, or no training row had a document")
     read = encoder.as_read(text)
-    part = replace(encoder.part(), dtype="float32")
+    part = replace(encoder.part(), dtype="float32", device="cpu")
     given = part.encoder.tokenizer(read, truncation=True, max_length=part.max_tokens, return_offsets_mapping=True)
     if len(given["input_ids"]) <= part.encoder.tokenizer.num_special_tokens_to_add():
         raise UsageError(f"there is nothing to read in {text!r}: give a text with words")

@@ -11,10 +11,13 @@ from quantlab.text.encoder.training import Floats
 
 
 def principal_components(rows: Floats, n_components: int) -> Arrays:
-    """Return `mean` and `scale` (width,) of the rows, and their first `components` (n, width), the largest entry of each positive."""
+    """Return `mean` and `scale` (width,) of the rows, and their first `components` (n, width), the largest entry of each positive.
+
+    Without rows there is nothing to tell apart: all components are 0, as many as asked for.
+    """
     width = rows.shape[1]
     if len(rows) == 0:
-        return {"mean": np.zeros(width), "scale": np.ones(width), "components": np.zeros((0, width))}
+        return {"mean": np.zeros(width), "scale": np.ones(width), "components": np.zeros((min(n_components, width), width))}
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     scale = np.where(deviation > 0, deviation, 1.0)
     with one_thread():

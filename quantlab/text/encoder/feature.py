@@ -178,6 +178,7 @@ class TextEncoder(TextFeature):
         be scored on their own training rows, which is what cross-fitting is there to prevent. (A fit that ended `horizon + 1` bars
         before the block would do; but windows overlap by far more than a block, so there is none.)
         """
+        checks.blocks(self, times.nunique())
         fresh = clone(self).set_params(start=None)
         fresh.learned_ = self.learned_  # for the names of the columns
         fresh.told_apart_ = self.learned_.get("classes")  # the same classes, whether a block has rows of them all or not
@@ -186,8 +187,8 @@ class TextEncoder(TextFeature):
     def part(self) -> FrozenPart:
         """Return the frozen part that the parameters ask for, once all of them are found to be in range."""
         checks.text_encoder(self)
-        if not isinstance(self.training, Training | None):
-            raise UsageError(f"TextEncoder: training={self.training!r} must be a Training(...) or None")
+        checks.optional(self, "training", Training)
+        checks.optional(self, "start", Start)
         (self.training or Training()).checked()
         options: dict[str, Any] = {"max_tokens": self.max_tokens, "dtype": self.dtype, "device": self.device, "cache": self.cache}
         part = frozen_part(self.checkpoint, tune=self.tune, **options)

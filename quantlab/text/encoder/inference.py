@@ -1,8 +1,8 @@
 """An encoder at work, in fixed shapes: what it makes of a text is a pure function of that text.
 
-1. A text is cut at `max_tokens` and padded to the next bucket; a batch always holds the same number of tokens, with empty rows if need
-   be. Kernels round differently for different shapes, so a text padded to its companions would change with them (6e-8 in float32,
-   2e-2 in bfloat16 where a batch is small), and the texts of the future would alter the features of the past.
+1. A text is cut at `max_tokens` and padded to the next bucket, of which `max_tokens` is the last; a batch always holds the same number
+   of tokens, with empty rows if need be. Kernels round differently for different shapes, so a text padded to its companions would change
+   with them (6e-8 in float32, 2e-2 in bfloat16 where a batch is small), and the texts of the future would alter the features of the past.
 2. A batch runs on one thread; several run side by side.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
-BUCKETS: Final = (16, 24, 32, 48, 64, 96, 128, 256, 512)  # tokens
+BUCKETS: Final = (16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 2048, 4096)  # tokens; none beyond what an encoder is asked to read
 TOKENS_PER_BATCH: Final = 2048  # about
 
 
@@ -59,7 +59,8 @@ class Encoder:
 
         encoded = self.tokenizer(list(texts), truncation=True, max_length=max_tokens, padding=False)["input_ids"] if texts else []
         lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        buckets = np.asarray(BUCKETS)[np.searchsorted(BUCKETS, lengths)]
+        sizes = np.array([size for size in BUCKETS if size < max_tokens] + [max_tokens])
+        buckets = sizes[np.searchsorted(sizes, lengths)]
         for bucket in np.unique(buckets):
             members = np.flatnonzero(buckets == bucket)
             n_rows = batch_rows(int(bucket))
@@ -123,7 +124,7 @@ def side_by_side(function: Callable[[Task], Done], tasks: Iterable[Task]) -> Ite
 
 def batch_rows(bucket: int) -> int:
     """Return how many texts of a bucket make a batch: a multiple of 8 if it can be, so that kernels meet no ragged end."""
-    n_rows = TOKENS_PER_BATCH // bucket
+    n_rows = max(1, TOKENS_PER_BATCH // bucket)
     return n_rows - n_rows % 8 if n_rows > 8 else n_rows
 
 

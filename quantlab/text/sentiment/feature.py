@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.repro import code_hash
 from quantlab.result import Json
+from quantlab.text import checks
 from quantlab.text.base import Floats, TextFeature
 from quantlab.text.sentiment.lexicon import WORDS, score
 from quantlab.text.sentiment.tones import Labels, Source, WordList, source_of_model, tones_of
@@ -78,13 +79,9 @@ class Sentiment(TextFeature):
         self.half_life_hours = half_life_hours
         self.cache = cache
 
-    def fit(self, X: pd.Series, y: pd.Series | None = None) -> Self:
-        """Read the word list or the model's card; nothing is learned from the rows."""
-        self._checked()
-        return super().fit(X, y)
-
     def prepare(self, X: pd.Series) -> None:
         """Score every distinct text once, ahead of the folds."""
+        self._check()
         if self.cache is not None:
             self._scores(Documents.of(X).texts)
 
@@ -93,6 +90,7 @@ class Sentiment(TextFeature):
         return self._source().facts()
 
     def _identity(self) -> str:
+        self._check()
         return key(super()._identity(), self._source().facts())
 
     def _learn(self, documents: Documents, y: Floats | None) -> Arrays:
@@ -122,14 +120,28 @@ class Sentiment(TextFeature):
         namespace = key("sentiment", code, found, source.facts())
         return self.cache.rows(namespace, texts, lambda missing: source.score(missing, self.cache)).astype(float)
 
-    def _checked(self) -> None:
-        """Refuse parameters that cannot be."""
-        if not self.half_life_hours > 0:
-            raise UsageError(f"Sentiment: half_life_hours={self.half_life_hours!r}: a half-life must be positive")
-        self._source()
+    def _check(self) -> None:
+        """Refuse values that cannot be; what contradicts another is refused where the source is made."""
+        checks.half_life(self)
+        checks.optional(self, "lexicon", str, Path)
+        checks.optional(self, "model", str, Path)
+        checks.optional(self, "zero_shot", Mapping, bool)
+        checks.optional(self, "tones", Mapping)
+        checks.optional(self, "cache", Cache)
+        described = self.zero_shot if isinstance(self.zero_shot, Mapping) else {}
+        if not all(isinstance(word, str) for pair in described.items() for word in pair):
+            raise UsageError(f"Sentiment: zero_shot={self.zero_shot!r} must give each label a description: {{'good': 'profit rose', ...}}")
+        if not isinstance(self.template, str):
+            raise UsageError(f"Sentiment: template={self.template!r} must be a text with {{}} in it")
+        pairs = () if self.examples is None else self.examples
+        if not isinstance(pairs, Sequence) or not all(map(_is_example, pairs)):
+            raise UsageError(f"Sentiment: examples={self.examples!r} must be pairs of text and label: [('Sales rose', 'positive'), ...]")
+        for label, tone in (self.tones or {}).items():
+            if not isinstance(tone, int | float) or isinstance(tone, bool):
+                raise UsageError(f"Sentiment: tones has {label!r}: {tone!r}, which is no number from -1 to 1")
 
     def _source(self) -> Source:
-        """Return where the tone comes from."""
+        """Return where the tone comes from; UsageError for parameters that contradict each other."""
         given = [name for name in ("lexicon", "model", "zero_shot") if getattr(self, name) not in (None, False)]
         given += ["examples"] if self.examples is not None and "zero_shot" not in given else []
         if len(given) > 1:
@@ -145,3 +157,7 @@ class Sentiment(TextFeature):
         wanted = SENTIMENT if self.zero_shot is True else self.zero_shot or {}
         told = ZeroShot(dict(wanted), self.template, tuple((text, label) for text, label in self.examples or ()))
         return Labels(tones_of(told.labels, self.tones), told.predict, told.facts())
+
+
+def _is_example(pair: object) -> bool:
+    return isinstance(pair, tuple | list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)

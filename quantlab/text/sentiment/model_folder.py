@@ -91,6 +91,10 @@ def find_model(folder: str | Path) -> ModelFolder:
         raise StorageError(f"{path / CARD} is damaged ({error!r}): run `quantlab finetune` again") from error
     if written != SCHEMA_VERSION:
         raise UsageError(f"{path / CARD} is of version {written}, this quantlab reads {SCHEMA_VERSION}: run `quantlab finetune` again")
+    needed, of_model = {"task", "labels", "model", "fit_end", "knowledge_cutoff"}, {"max_tokens", "dtype", "scale", "offset", "largest"}
+    lacking = sorted(needed - set(card)) or sorted(f"model.{name}" for name in of_model - set(card["model"] or ()))
+    if lacking:
+        raise StorageError(f"{path / CARD} is damaged (it lacks {', '.join(lacking)}): run `quantlab finetune` again")
     missing = sorted(name for name in files if not (path / name).is_file())
     if missing:
         raise StorageError(f"{path} lacks {', '.join(missing)}, which its card names: copy the folder as a whole")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from quantlab.cache import Cache, key
 from quantlab.errors import UsageError, nearest
 from quantlab.result import Json
+from quantlab.text.encoder.checkpoint import resolved_device, resolved_dtype
 from quantlab.text.sentiment.lexicon import read_words, score
 from quantlab.text.sentiment.model_folder import ModelFolder, find_model
 from quantlab.text.tokens import plain
@@ -117,11 +118,13 @@ def source_of_model(folder: str | Path, tones: Mapping[str, float] | None) -> So
 
 def model_facts(model: ModelFolder) -> dict[str, Json]:
     """Return what a report says of a fine-tuned model."""
-    card = model.card
+    card, device = model.card, resolved_device("auto")
     return {
         "source": "model",
         "model": model.checkpoint.folder.name,
         "model_id": model.id,
+        "dtype": resolved_dtype(card["model"]["dtype"], device),
+        "device": device,
         "fit_end": card["fit_end"],
         "knowledge_cutoff": card["knowledge_cutoff"],
     }

@@ -21,7 +21,7 @@ from quantlab.cache import Cache, key
 from quantlab.errors import UsageError, nearest
 from quantlab.repro import one_thread
 from quantlab.result import Json
-from quantlab.text.encoder.checkpoint import find_checkpoint, resolved_dtype
+from quantlab.text.encoder.checkpoint import find_checkpoint, resolved_device, resolved_dtype
 from quantlab.text.encoder.finetune import projected
 from quantlab.text.encoder.frozen import frozen_part
 from quantlab.text.encoder.heads import ridge, shares
@@ -50,8 +50,9 @@ class ZeroShot:
 
     def __post_init__(self) -> None:
         """Refuse what cannot tell labels apart."""
-        if self.template.count("{}") != 1:
-            raise UsageError(f"the template {self.template!r} must hold {{}} once, where the description of a label goes")
+        before, place, after = self.template.partition("{}")
+        if not place or set(before + after) & set("{}"):
+            raise UsageError(f"the template {self.template!r} must hold {{}} once, for the description of a label, and no other brace")
         if len(self.labels) < 2:
             raise UsageError(f"two labels are needed to tell apart, not {len(self.labels)}: {list(self.labels)}")
         known: dict[str, str] = {}
@@ -68,7 +69,7 @@ class ZeroShot:
 
     def facts(self) -> dict[str, Json]:
         """Return what it is: the labels' descriptions, the encoder, and a hash of the examples."""
-        encoder = find_checkpoint(None)
+        encoder, device = find_checkpoint(None), resolved_device("auto")
         return {
             "source": "zero_shot" if not self.examples else "few_shot",
             "descriptions": dict(self.descriptions),
@@ -76,7 +77,8 @@ class ZeroShot:
             "n_examples": len(self.examples),
             "examples": key(sorted(self.examples)),
             "encoder": encoder.id,
-            "dtype": resolved_dtype("auto"),
+            "dtype": resolved_dtype("auto", device),
+            "device": device,
             "knowledge_cutoff": encoder.knowledge_cutoff,
         }
 

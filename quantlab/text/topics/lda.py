@@ -20,9 +20,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from quantlab.cache import Arrays, Cache, strings, unpacked
-from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.result import Json
+from quantlab.text import checks
 from quantlab.text.base import Floats, Start, TextFeature
 from quantlab.text.tokens import runs
 from quantlab.text.topics.bags import JOINT, Corpus, Counted, Counting, bags_of, counted, joined
@@ -124,8 +124,11 @@ class LdaTopics(TextFeature):
             "note": None,
         }
 
-    def _learn(self, documents: Documents, y: Floats | None) -> Arrays:
+    def _identity(self) -> str:
         self._check()
+        return super()._identity()
+
+    def _learn(self, documents: Documents, y: Floats | None) -> Arrays:
         corpus = Corpus.of(documents.texts)
         words = counted(corpus, self._counting())
         before = self.start.learned if self.start is not None and self.start.learned["topic_word"].shape[1] else None
@@ -184,22 +187,16 @@ class LdaTopics(TextFeature):
         return Counting(self.phrases, self.vocabulary_size, self.min_documents)
 
     def _check(self) -> None:
-        for name in ("n_topics", "n_passes", "vocabulary_size", "min_documents"):
-            value = getattr(self, name)
-            if name == "n_topics" and value == "auto":
-                continue
-            if not isinstance(value, int | np.integer) or value < 1:
-                also = ', or "auto"' if name == "n_topics" else ""
-                raise UsageError(f"LdaTopics: {name}={value!r}: it must be a whole number of at least 1{also}")
+        for name in ("n_passes", "vocabulary_size", "min_documents", *(["n_topics"] if self.n_topics != "auto" else [])):
+            checks.whole(self, name, 1, also='"auto"' if name == "n_topics" else "")
         for name in ("phrases", "align", "warm_start"):
-            if not isinstance(getattr(self, name), bool):  # "false" is true
-                raise UsageError(f"LdaTopics: {name}={getattr(self, name)!r}: it must be True or False")
-        if not self.candidates or not all(isinstance(n, int | np.integer) and n >= 1 for n in self.candidates):
-            raise UsageError(f"LdaTopics: candidates={self.candidates!r}: give numbers of topics, such as (5, 10, 20)")
-        if self.choose_by not in CHOICES:
-            raise UsageError(f"LdaTopics: choose_by={self.choose_by!r}: it must be one of {', '.join(map(repr, CHOICES))}")
-        if not self.half_life_hours > 0:
-            raise UsageError(f"LdaTopics: half_life_hours={self.half_life_hours!r}: a half-life must be positive")
+            checks.switch(self, name)
+        checks.whole_numbers(self, "candidates", 1)
+        checks.choice(self, "choose_by", CHOICES)
+        checks.half_life(self)
+        checks.seed(self)
+        checks.optional(self, "start", Start)
+        checks.optional(self, "cache", Cache)
 
 
 def _columns(before: Arrays, vocabulary: Sequence[str]) -> Floats:

@@ -1,0 +1,107 @@
+"""Where two runs differ in what both of them knew. Floats may differ by rounding (BLAS is not prefix-stable); all else is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from quantlab.audit.outcome import Stage
+from quantlab.news import Documents
+
+RTOL, ATOL = 1e-9, 1e-12
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs first, in order of time. whole, other: the column of both runs over the rows that both have."""
+
+    stage: Stage
+    column: str
+    time: pd.Timestamp | None
+    symbol: str
+    value: str
+    other: str
+    n_rows: int = 1
+    pair: tuple[pd.Series, pd.Series] | None = field(default=None, repr=False, compare=False)
+
+
+def panels(whole: pd.DataFrame, other: pd.DataFrame) -> Iterator[Difference]:
+    """Yield how two panels differ, column by column: the rows, the documents of a news column, the numbers of another."""
+    for name in whole.columns.symmetric_difference(other.columns, sort=False):
+        yield Difference("features", str(name), None, "", *(("there", "missing") if name in whole else ("missing", "there")))
+    both = whole.index
+    if not whole.index.equals(other.index):
+        extra = whole.index.symmetric_difference(other.index)
+        held = ("there", "missing") if extra[0] in whole.index else ("missing", "there")
+        yield Difference("features", "rows", extra[0][0], str(extra[0][1]), *held, n_rows=len(extra))
+        both = whole.index.intersection(other.index)
+    for name in whole.columns.intersection(other.columns, sort=False):
+        one, two = pd.Series(whole[name].loc[both]), pd.Series(other[name].loc[both])
+        if isinstance(one.array, pd.arrays.ArrowExtensionArray):
+            yield from _documents(str(name), one, two)
+        else:
+            yield from series("features", str(name), one, two)
+
+
+def series(stage: Stage, column: str, whole: pd.Series, other: pd.Series) -> Iterator[Difference]:
+    """Yield the first row at which two aligned series over (time, symbol) differ, if any."""
+    apart = unequal(whole, other)
+    if apart.any():
+        place = int(np.argmax(apart))
+        time, symbol = whole.index[place]
+        yield Difference(
+            stage, column, time, str(symbol), _shown(whole.iloc[place]), _shown(other.iloc[place]), int(apart.sum()), (whole, other)
+        )
+
+
+def tables(stage: Stage, column: str, whole: pd.DataFrame, other: pd.DataFrame) -> Iterator[Difference]:
+    """Yield the first cell at which two wide tables differ; they must have the same times and symbols."""
+    names = ["time", "symbol"]
+    one, two = (table.rename_axis(index=names[0], columns=names[1]).stack(future_stack=True) for table in (whole, other))
+    yield from series(stage, column, pd.Series(one), pd.Series(two))
+
+
+def unequal(whole: pd.Series, other: pd.Series) -> npt.NDArray[np.bool_]:
+    """Return True where two aligned columns differ by more than rounding."""
+    if pd.api.types.is_numeric_dtype(whole.dtype) and pd.api.types.is_numeric_dtype(other.dtype):
+        one, two = (column.to_numpy(dtype=float, na_value=np.nan) for column in (whole, other))
+        return np.asarray(~np.isclose(one, two, rtol=RTOL, atol=ATOL, equal_nan=True))
+    apart = (whole.astype(object) != other.astype(object)) & ~(whole.isna() & other.isna())
+    return apart.to_numpy(dtype=bool)
+
+
+def documents_of(column: pd.Series) -> pd.DataFrame:
+    """Return the documents of a news column as rows: row (position), text, age_hours, and n to tell copies apart."""
+    found = Documents.of(column)
+    table = pd.DataFrame({"row": found.row, "text": np.asarray(found.texts, dtype=object)[found.text], "age_hours": found.age_hours})
+    return table.assign(n=table.groupby(["row", "text", "age_hours"]).cumcount())
+
+
+def _documents(name: str, whole: pd.Series, other: pd.Series) -> Iterator[Difference]:
+    """Yield the first document that only one of the two columns holds."""
+    if Documents.of(whole).fingerprint() == Documents.of(other).fingerprint():
+        return
+    merged = documents_of(whole).merge(documents_of(other), how="outer", indicator=True)
+    apart = merged[merged["_merge"] != "both"].sort_values(["row", "age_hours"], kind="stable")
+    if not len(apart):
+        return
+    place = int(apart["row"].iloc[0])
+    time, symbol = whole.index[place]
+    here = apart[apart["row"] == place]
+    shown = [_texts(here[here["_merge"] == side]) for side in ("left_only", "right_only")]
+    yield Difference("documents", name, time, str(symbol), shown[0], shown[1], int(apart["row"].nunique()), (whole, other))
+
+
+def _texts(table: pd.DataFrame) -> str:
+    """Return the first of some documents with its age."""
+    if not len(table):
+        return "no such document"
+    return f"{str(table['text'].iloc[0])[:60]!r}, {table['age_hours'].iloc[0]:.2f} h old"
+
+
+def _shown(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float | np.floating) else str(value)

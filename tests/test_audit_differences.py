@@ -1,0 +1,59 @@
+"""Where two runs differ: the first row, both values, and nothing that is rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from conftest import closes, flat_bars, news_of
+
+from quantlab.audit.differences import panels, series, tables
+from quantlab.features import panel
+from quantlab.news import known_news
+
+BARS = flat_bars({"A": [1.0, 2.0, 3.0], "B": [4.0, 5.0, 6.0]})
+
+
+def test_equal_panels_do_not_differ() -> None:
+    """Rounding in the last bits and NaN against NaN are no difference."""
+    one = panel(x=BARS.close, y=BARS.close.where(BARS.close > 2))
+    two = one.assign(x=one["x"] * (1 + 1e-15))
+    assert list(panels(one, two)) == []
+
+
+def test_the_first_row_and_both_values_are_named() -> None:
+    """By time, then by symbol; all rows are counted."""
+    one = panel(x=BARS.close)
+    two = one.assign(x=[1.0, 4.0, 2.0, 5.5, 3.5, 6.0])
+    (found,) = panels(one, two)
+    assert (found.stage, found.column, found.time, found.symbol) == ("features", "x", closes(3)[1], "B")
+    assert (found.value, found.other, found.n_rows) == ("5", "5.5", 2)
+
+
+def test_a_number_against_a_gap_is_a_difference() -> None:
+    """A value that is NaN without the future was made of it."""
+    one = pd.Series([1.0, np.nan], pd.MultiIndex.from_tuples([(closes(2)[0], "A"), (closes(2)[1], "A")]))
+    (found,) = series("signal", "", one, one.fillna(2.0))
+    assert (found.value, found.other) == ("nan", "2")
+
+
+def test_missing_rows_and_columns_are_differences() -> None:
+    """A universe that changes is one as well."""
+    one = panel(x=BARS.close, y=BARS.close)
+    assert [d.column for d in panels(one, one[["x"]])] == ["y"]
+    (found,) = panels(one, one.iloc[:-1])
+    assert (found.column, found.value, found.other, found.symbol) == ("rows", "there", "missing", "B")
+
+
+def test_documents_are_compared_by_text_and_age() -> None:
+    """The document that only one side has is shown with its age."""
+    said = [("2024-01-01 20:00", "A", "one"), ("2024-01-02 20:00", "A", "two")]
+    one, two = (panel(news=known_news(news_of(*rows), BARS)) for rows in (said, said[:1]))
+    (found,) = panels(one, two)
+    assert (found.stage, found.symbol, found.time) == ("documents", "A", closes(2)[1])
+    assert (found.value, found.other) == ("'two', 1.00 h old", "no such document")
+
+
+def test_wide_tables_are_compared_cell_by_cell() -> None:
+    """Weights, for one."""
+    (found,) = tables("weights", "", BARS.close, BARS.close.replace(6.0, 7.0))
+    assert (found.time, found.symbol, found.value, found.other) == (closes(3)[2], "B", "6", "7")
