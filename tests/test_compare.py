@@ -180,6 +180,7 @@ def test_two_runs_of_noise_do_not_differ_clearly(records: list[Record]) -> None:
     compared = compare([records[0], noise], n_resamples=200)
     assert not compared.differences[0]["sharpe"].clear
     assert "No difference in Sharpe ratio can be told from luck" in page(compared)
+    assert '<p class="level">No difference</p>' in page(compared)  # not what a single run is called
 
 
 def test_what_differs_is_named_by_dots() -> None:

@@ -34,7 +34,7 @@ MUTANTS = {
     ),
     "cache key without documents": ("text/base.py", "self._identity(), documents.fingerprint(),", "self._identity(),", "test_text_base.py"),
     "cache not verified": ("cache.py", "if _seal(path, payload) != digest:", "if False:", "test_cache.py"),
-    "model not cloned": ("walkforward/fold.py", "model = clone(task.model)", "model = task.model", "test_walkforward.py"),
+    "model not cloned": ("walkforward/fold.py", "split(clone(task.model))", "split(task.model)", "test_walkforward.py"),
     "training rows after the purge": (
         "walkforward/__init__.py",
         "fold.train_start, fold.train_end)",

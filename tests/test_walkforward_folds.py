@@ -294,10 +294,9 @@ def test_one_class_in_a_fold_is_predicted_and_said() -> None:
     [
         make_pipeline(FrozenEstimator(LinearRegression().fit(pd.DataFrame({"number": [0.0, 1.0]}), [0.0, 1.0]))),
         GridSearchCV(Ridge(), {"alpha": [1.0, 2.0]}, scoring=lambda model, X, y: model.score(X, y), cv=2),
-        make_pipeline(ColumnTransformer([("all", "passthrough", make_column_selector(pattern="number"))]), Ridge()),
         TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=np.sinh, check_inverse=False),
     ],
-    ids=["frozen", "own scoring", "selector", "functions"],
+    ids=["frozen", "own scoring", "functions"],
 )
 def test_a_model_whose_parameters_do_not_tell_all_is_not_kept(model: BaseEstimator, tmp_path: Path) -> None:
     """Whatever holds a function, or what it has learned, could be another model under the same name."""
@@ -306,6 +305,16 @@ def test_a_model_whose_parameters_do_not_tell_all_is_not_kept(model: BaseEstimat
     for _ in range(2):
         found_in(X[["number"]], y.clip(-0.9, 0.9), model, cache=Cache(tmp_path), executor=counted(seen))
     assert len(seen) == 6
+
+
+def test_what_a_part_was_made_with_tells_it_apart(tmp_path: Path) -> None:
+    """A column selector is no estimator, but its pattern decides what is learned."""
+    X, y = sample()
+    X = X[["number"]].assign(other=np.arange(len(X), dtype=float))
+    models = [make_pipeline(ColumnTransformer([("some", "passthrough", make_column_selector(pattern=p))]), Ridge()) for p in ("num", "oth")]
+    one, two = (found_in(X, y, model, cache=Cache(tmp_path)) for model in models)
+    assert not one.signal.equals(two.signal)
+    assert_same(two, found_in(X, y, models[1]))
 
 
 def test_columns_of_strings_are_told_apart(tmp_path: Path) -> None:

@@ -25,16 +25,20 @@ LEVELS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer in one line: how it stands, and the sentence that says why; `also` are sentences for those who read on."""
+    """The answer in one line: how it stands, and the sentence that says why; `also` are sentences for those who read on.
+
+    called: what stands above it in place of the level in words.
+    """
 
     level: Level
     sentence: str
     also: Sequence[str] = ()
+    called: str = ""
 
     @property
     def title(self) -> str:
         """Return the level in words."""
-        return LEVELS[self.level]
+        return self.called or LEVELS[self.level]
 
     @property
     def rank(self) -> int:

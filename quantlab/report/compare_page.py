@@ -62,16 +62,20 @@ def verdict(content: Mapping[str, Any]) -> Verdict:
     names = [run["name"] for run in content["runs"]]
     found = [difference["figures"]["sharpe"] for difference in content["differences"]]
     if all(one["low"] is None for one in found):
-        return Verdict("untested", "There are too few common sessions, or returns that do not vary: no difference can be judged.")
+        return Verdict(
+            "untested",
+            "There are too few common sessions, or returns that do not vary: no difference can be judged.",
+            called="Cannot be compared",
+        )
     clear = [
         (one, name) for one, name in zip(found, names[1:], strict=True) if one["low"] is not None and not one["low"] <= 0 <= one["high"]
     ]
     if not clear:
-        return Verdict("luck", "No difference in Sharpe ratio can be told from luck: every interval includes zero.")
+        return Verdict("luck", "No difference in Sharpe ratio can be told from luck: every interval includes zero.", called="No difference")
     said = [
         f"{name} has a {'higher' if one['value'] > 0 else 'lower'} Sharpe ratio than {names[0]}, by {_range(one)}" for one, name in clear
     ]
-    return Verdict("real", "; ".join(said) + ".")
+    return Verdict("real", "; ".join(said) + ".", called="They differ")
 
 
 def _range(found: Mapping[str, Any]) -> str:
