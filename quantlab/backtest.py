@@ -4,60 +4,43 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    import pandas as pd
+from quantlab.commands import options as opt
 
+if TYPE_CHECKING:
     from quantlab.cache import Cache
     from quantlab.dataset import Dataset
     from quantlab.result import BacktestResult
     from quantlab.run import Settings
     from quantlab.strategy import Strategy
 
-SAMPLE = Path("data/sample")
-
-
-def default_cache() -> Path:
-    """Return the folder of the cache unless another is named: per user, shared by all projects."""
-    return Path.home() / ".cache" / "quantlab"
-
 
 def backtest(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Strategy file: a .py file that defines `strategy`.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Data folder (see data/README.md).")] = SAMPLE,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where reports go.")] = Path("reports"),
-    start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="First session of the samples; earlier bars only warm features up.")
-    ] = None,
-    end: Annotated[str | None, typer.Option(metavar="DATE", help="Last session; nothing after it is read.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting: folds.train=504, weights.quantile=0.1, model.n_topics=12."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds fitted at the same time; the result does not depend on it.")] = 1,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Cache folder. [default: ~/.cache/quantlab]", show_default=False)
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew and keep nothing.")] = False,
+    file: opt.StrategyFile,
+    data: opt.DataFolder = opt.SAMPLE,
+    out: opt.ReportsFolder = opt.REPORTS,
+    start: opt.Start = None,
+    end: opt.End = None,
+    set_: opt.Set = None,
+    seed: opt.Seed = 0,
+    jobs: opt.Jobs = 1,
+    cache: opt.CacheFolder = None,
+    no_cache: opt.NoCache = False,
     trials: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Variants tried so far, this one included. [default: the ledger's count]", show_default=False),
+        typer.Option(metavar="N", help="Variants tried so far, this one included; by default the ledger's count.", show_default=False),
     ] = None,
     no_audit: Annotated[bool, typer.Option("--no-audit", help="Skip the checks at the end of the run; the report says so.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print report.json on stdout and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Backtest a strategy file walk-forward and write an honest report."""
     del debug  # entry.answer reads it: it must be known even where parsing fails
-    from quantlab.cache import Cache
     from quantlab.data import read_dataset
     from quantlab.executor import processes
     from quantlab.progress import Timings, log_to_stderr, peak_memory_bytes
@@ -66,14 +49,11 @@ def backtest(
     from quantlab.strategy import load_strategy, with_settings
 
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
-    with ExitStack() as stack:
-        stack.enter_context(log_to_stderr(quiet=quiet))
-        kept = stack.enter_context(tempfile.TemporaryDirectory(prefix="quantlab-")) if no_cache else cache or default_cache()
-        store = Cache(Path(kept))
+    with log_to_stderr(quiet=quiet), opt.opened_cache(cache, no_cache=no_cache) as store:
         before = _n_entries(store)
         with timings.stage("strategy"):
             strategy = with_settings(load_strategy(file), set_ or [])
-        first, last = day(start, "start"), day(end, "end", last_moment=True)
+        first, last = opt.span(start, end)
         with timings.stage("data"):
             dataset = read_dataset(data)
         with timings.stage("run"):
@@ -113,24 +93,6 @@ def counted(strategy: Strategy, dataset: Dataset, settings: Settings, out: Path,
 
 def _n_entries(store: Cache) -> int:
     return len(store.entries())
-
-
-def day(text: str | None, option: str, *, last_moment: bool = False) -> pd.Timestamp | None:
-    """Return a date as an instant in UTC: its first moment, or its last."""
-    from quantlab.errors import UsageError
-
-    if text is None:
-        return None
-    import pandas as pd
-
-    try:
-        day = pd.Timestamp(pd.to_datetime(text, format="ISO8601"))
-    except ValueError as error:
-        raise UsageError(f"--{option} takes a date such as 2024-06-30, not {text!r}") from error
-    if day.tz is not None or day != day.normalize():
-        raise UsageError(f"--{option} takes a date without a time, such as 2024-06-30, not {text!r}")
-    instant = (day + pd.Timedelta(days=1) - pd.Timedelta(1, "us")) if last_moment else day
-    return instant.tz_localize("UTC").as_unit("us")
 
 
 def summary(result: BacktestResult, folder: Path) -> str:

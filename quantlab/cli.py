@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from quantlab.backtest import backtest, default_cache
+from quantlab.backtest import backtest
+from quantlab.commands import options as opt
 from quantlab.commands.audit import audit
 from quantlab.commands.compare import compare
 from quantlab.commands.finetune import finetune
@@ -29,10 +30,6 @@ app.add_typer(cache_app, name="cache")
 for command in (backtest, audit, sweep, compare, finetune):
     app.command(command.__name__)(command)
 
-Folder = Annotated[
-    Path | None, typer.Option("--cache", metavar="DIR", help="Cache folder. [default: ~/.cache/quantlab]", show_default=False)
-]
-
 
 @data_app.command()
 def synth(
@@ -40,7 +37,7 @@ def synth(
     times: Annotated[int, typer.Option(min=2, help="Number of sessions.")] = 756,
     symbols: Annotated[int, typer.Option(min=2, help="Number of symbols.")] = 24,
     effect: Annotated[
-        float | None, typer.Option(help="Return that a headline of full tone moves; 0 for none. [default: the sample's]")
+        float | None, typer.Option(help="Return that a headline of full tone moves; 0 for none; by default the sample's.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
@@ -53,24 +50,20 @@ def synth(
 
 
 @cache_app.callback()
-def show(context: typer.Context, cache: Folder = None) -> None:
+def show(context: typer.Context, cache: opt.CacheFolder = None) -> None:
     """Show where the cache is and what it holds."""
     if context.invoked_subcommand is not None:
         return
-    from quantlab.cache import Cache
-
-    store = Cache(cache or default_cache())
+    store = opt.cache_at(cache)
     entries = store.entries()
     size = sum(path.stat().st_size for path in entries)
     print(f"{store.folder}: {len(entries)} entries, {size / 1e6:,.1f} MB of at most {store.limit_bytes / 1e9:,.1f} GB")
 
 
 @cache_app.command()
-def clear(cache: Folder = None) -> None:
+def clear(cache: opt.CacheFolder = None) -> None:
     """Remove every entry."""
-    from quantlab.cache import Cache
-
-    store = Cache(cache or default_cache())
+    store = opt.cache_at(cache)
     print(f"{store.folder}: {store.clear()} entries removed")
 
 

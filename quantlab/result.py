@@ -13,6 +13,8 @@ from quantlab.folds import Fold
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
+EXAMPLES = "examples"  # among what a learner says it learned: headlines, and what each of their words added to its score
+
 
 @dataclass(frozen=True)
 class FoldFit:

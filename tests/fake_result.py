@@ -11,7 +11,7 @@ from quantlab.bars import Bars
 from quantlab.dataset import Dataset, Dropped
 from quantlab.folds import WalkForward
 from quantlab.news import News
-from quantlab.result import BacktestResult, Check, Delayed, FoldFit, OutOfSample, Portfolio, Trials, Variant
+from quantlab.result import EXAMPLES, BacktestResult, Check, Delayed, FoldFit, OutOfSample, Portfolio, Trials, Variant
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH")
 HORIZON = 5
@@ -80,6 +80,12 @@ _CHECKS = (
 )
 
 
+_EXAMPLES = [
+    {"text": "<i>company</i> cuts dividend", "score": -0.4, "words": [["company", 0.1], ["cuts", -0.3], ["dividend", -0.2]]},
+    {"text": "company beats estimates", "score": 0.6, "words": [["company", 0.0], ["beats", 0.55], ["estimates", 0.05]]},
+]
+
+
 def _bars(random: np.random.Generator, symbols: list[str], n: int) -> Bars:
     times = pd.bdate_range("2020-01-02", periods=n, tz="UTC", unit="us") + pd.Timedelta(hours=21)
     steps = 0.0003 + 0.008 * random.normal(size=(n, 1)) + 0.012 * random.normal(size=(n, len(symbols)))
@@ -142,7 +148,7 @@ def _fits(random: np.random.Generator, folds: list, bars: Bars, feature: str) ->
                 importance=dict(zip(names, share.tolist(), strict=True)),
                 learned={
                     "topics": {"topics": [list(random.permutation(words)[:4]) for k in range(3)]},
-                    "encoder": {"loss": [0.69, 0.64], "knowledge_cutoff": "2020-08-31"},
+                    "encoder": {"loss": [0.69, 0.64], "knowledge_cutoff": "2020-08-31", EXAMPLES: _EXAMPLES if fold is folds[-1] else []},
                 },
                 groups={name: name.split("_")[0] for name in names[3:]},
                 contribution=dict(zip(names, (0.01 * share).tolist(), strict=True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 import typer
@@ -23,6 +24,15 @@ def command(error: BaseException | None) -> typer.Typer:
     return app
 
 
+@pytest.fixture
+def listens() -> Iterator[None]:
+    """Let SIGINT interrupt, also where a shell has started the tests in the background and so has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens")
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_interrupt_is_answered(debug: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C says what is left and what to do, once, and gives 130; the traceback comes only where it was asked for."""

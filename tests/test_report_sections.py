@@ -25,7 +25,7 @@ from quantlab.report.sections import breaking, headline, sections
 from quantlab.report.sections.luck import luck_section
 from quantlab.report.sections.news import topic_words
 from quantlab.report.sections.parts import fact, frame, listed
-from quantlab.result import BacktestResult
+from quantlab.result import EXAMPLES, BacktestResult
 
 ORDER = [
     "key-figures",
@@ -169,6 +169,18 @@ def test_without_text_the_section_says_so() -> None:
     section = part("text", built(bare)[2])
     assert section.blocks == []
     assert "reads no text" in section.lead
+
+
+def test_scores_are_explained_by_their_words() -> None:
+    """The last fold's headlines, highest score first, each with what raised and what lowered it; they are not told a second time."""
+    caption = next(caption for caption in tables(part("text")) if "integrated gradients" in caption)
+    found = [[cell.text for cell in row] for row in tables(part("text"))[caption].rows]
+    assert found == [
+        ["company beats estimates", "0.60", "beats 0.550, estimates 0.050", say.NONE],
+        ["<i>company</i> cuts dividend", say.number(-0.4), "company 0.100", f"cuts {say.three(-0.3)}, dividend {say.three(-0.2)}"],
+    ]
+    learned = [block for block in part("walk-forward").blocks if isinstance(block, Table)][-1]
+    assert not any(EXAMPLES in cell.text for row in learned.rows for cell in row)
 
 
 def test_topics_are_named_by_their_words() -> None:

@@ -11,7 +11,11 @@ import pytest
 from encoder_case import one_a_row, tiny_checkpoint, toned_headlines
 
 from quantlab.errors import UsageError
+from quantlab.folds import WalkForward
+from quantlab.models import ridge_regressor, with_text
+from quantlab.result import EXAMPLES
 from quantlab.text import TextEncoder, attribute_tokens
+from quantlab.walkforward import walk_forward
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +91,31 @@ def test_what_has_no_score_cannot_be_explained(tiny: Path) -> None:
         attribute_tokens(flat, "Acme beats estimates")
     with pytest.raises(UsageError, match="nothing to read"):
         attribute_tokens(fitted(checkpoint=tiny, tune="head", max_tokens=64), "https://t.co/x")
+
+
+def test_the_pieces_of_a_word_count_together(tiny: Path) -> None:
+    """Words in their order, each once; their shares are those of the tokens, but for what the encoder adds."""
+    found = attribute_tokens(fitted(checkpoint=tiny, tune="head", max_tokens=64), "Vandelay beats estimates")
+    words = found.words()
+    assert list(words.index) == ["Vandelay", "beats", "estimates"]
+    added = found.tokens["end"] == found.tokens["start"]
+    assert words.sum() == pytest.approx(found.tokens.loc[~added, "share"].sum())
+
+
+def test_the_last_fold_explains_its_highest_and_lowest_scores(tiny: Path) -> None:
+    """Three headlines on either side, as they were read, the scores those of the tone; only where somebody asks, and only once."""
+    texts, tone = toned_headlines(120)
+    column = one_a_row(texts)
+    X, y = column.to_frame("news"), pd.Series(tone + 0.01 * np.arange(120), index=column.index)
+    folds = list(WalkForward(train=20, test=10, min_train=20).split(pd.DatetimeIndex(column.index.levels[0]), 1))
+    encoder = TextEncoder(tiny, tune="head", max_tokens=64, mask_entities=True, entity_names=("Acme",), horizon=1, random_state=0)
+    model = with_text(ridge_regressor(), encoder)
+    fits = walk_forward(model, X, y, folds, ablate=True).fits
+    assert all(EXAMPLES not in fit.learned["model.features.text_encoder"] for fit in fits[:-1])
+    examples = fits[-1].learned["model.features.text_encoder"][EXAMPLES]
+    scores = [example["score"] for example in examples]
+    assert scores[:3] == sorted(scores, reverse=True)[:3]
+    assert len(examples) == 6
+    assert not any("Acme" in example["text"] or any(map(str.isdigit, example["text"])) for example in examples)
+    assert all(word in example["text"] for example in examples for word, _ in example["words"])
+    assert EXAMPLES not in walk_forward(model, X, y, folds).fits[-1].learned["model.features.text_encoder"]

@@ -8,19 +8,21 @@ from typing import Annotated
 
 import typer
 
+from quantlab.commands import options as opt
+
 
 def compare(
     runs: Annotated[
         list[str],
         typer.Argument(metavar="RUN RUN ...", help="Folders of runs, or <strategy>/<run id> under --out; the start of an id will do."),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where reports are.")] = Path("reports"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where reports are.")] = opt.REPORTS,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Page to write. [default: <out>/compare/<id>.html]", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Page to write; by default <out>/compare/<id>.html.", show_default=False)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON on stdout and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Set finished runs side by side: figures, intervals on their differences, equity, settings and data."""
     del debug  # entry.answer reads it: it must be known even where parsing fails

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import typer
 
+from quantlab.commands import options as opt
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -22,12 +24,12 @@ Conflicts = Literal["error", "first", "drop"]
 def finetune(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON Lines or Parquet with a column of texts and one of labels.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder to make. [default: models/<name of FILE>]", show_default=False)
+        Path | None, typer.Option(metavar="DIR", help="Folder to make; by default models/<name of FILE>.", show_default=False)
     ] = None,
     task: Annotated[str, typer.Option(help="auto, classes, multilabel or number.")] = "auto",
     text: Annotated[str, typer.Option(metavar="COLUMN", help="Column of texts.")] = "text",
     label: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Column of labels; several are flags. [default: label]", show_default=False)
+        list[str] | None, typer.Option(metavar="COLUMN", help="Column of labels; several are flags; by default label.", show_default=False)
     ] = None,
     time: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of stamps: the last rows are the test, not random ones.")
@@ -39,16 +41,16 @@ def finetune(
         str | None, typer.Option(metavar="NAME", help="Encoder to begin with: a folder, or a name on the Hugging Face hub.")
     ] = None,
     tune: Annotated[str, typer.Option(help="What is trained: full, top:2, lora:8, adalora:8, ia3, head.")] = "full",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training rows. [default: 3]", show_default=False)] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training rows; by default 3.", show_default=False)] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of the training: learning_rate=5e-5.")
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="A longer text is cut.")] = 128,
     licence: Annotated[str | None, typer.Option(metavar="TEXT", help="Licence of the data, for the card.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of split and training.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print card.json on stdout and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Fine-tune a text model on a labelled file; a killed run goes on where it was."""
     del debug  # entry.answer reads it: it must be known even where parsing fails

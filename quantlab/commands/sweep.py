@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from quantlab.backtest import SAMPLE, day, default_cache
+from quantlab.commands import options as opt
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Strategy file: a .py file that defines `strategy`.")],
+    file: opt.StrategyFile,
     set_: Annotated[
         list[str],
         typer.Option(
@@ -26,28 +23,23 @@ def sweep(
             "With --optuna also a range: folds.train=126..504, model.alpha=0.01..100:log.",
         ),
     ],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Data folder (see data/README.md).")] = SAMPLE,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where reports go.")] = Path("reports"),
-    start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="First session of the samples; earlier bars only warm features up.")
-    ] = None,
-    end: Annotated[str | None, typer.Option(metavar="DATE", help="Last session; nothing after it is read.")] = None,
+    data: opt.DataFolder = opt.SAMPLE,
+    out: opt.ReportsFolder = opt.REPORTS,
+    start: opt.Start = None,
+    end: opt.End = None,
     optuna: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Search with N trials of Optuna instead of trying every combination.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Folds fitted at the same time; the result does not depend on it.")] = 1,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Cache folder. [default: ~/.cache/quantlab]", show_default=False)
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute everything anew and keep nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the sweep as JSON on stdout and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    seed: opt.Seed = 0,
+    jobs: opt.Jobs = 1,
+    cache: opt.CacheFolder = None,
+    no_cache: opt.NoCache = False,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+    debug: opt.Debug = False,
 ) -> None:
     """Try a strategy with other settings, count every variant, and say what choosing by the past would have earned."""
     del debug  # entry.answer reads it: it must be known even where parsing fails
-    from quantlab.cache import Cache
     from quantlab.data import read_dataset
     from quantlab.executor import processes
     from quantlab.progress import Timings, log_to_stderr
@@ -58,12 +50,10 @@ def sweep(
     from quantlab.sweep import sweep as swept
 
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
-    with ExitStack() as stack:
-        stack.enter_context(log_to_stderr(quiet=quiet))
-        kept = stack.enter_context(tempfile.TemporaryDirectory(prefix="quantlab-")) if no_cache else cache or default_cache()
+    with log_to_stderr(quiet=quiet), opt.opened_cache(cache, no_cache=no_cache) as store:
         choices, strategy = parse_choices(set_), load_strategy(file)
-        first, last = day(start, "start"), day(end, "end", last_moment=True)
-        settings = Settings(start=first, end=last, seed=seed, cache=Cache(Path(kept)), executor=processes(jobs), progress=timings)
+        first, last = opt.span(start, end)
+        settings = Settings(start=first, end=last, seed=seed, cache=store, executor=processes(jobs), progress=timings)
         ledger = out / folder_name(strategy.name)
         result = swept(strategy, read_dataset(data), choices, settings, n_search=optuna, ledger=ledger)
         content = contract(result)

@@ -77,6 +77,7 @@ def proposals(strategy: Strategy, choices: Choices, bench: Bench, ledger: Path |
     known = {strategy_key(own): start}
 
     def measure(values: Mapping[str, object]) -> float:
+        """Return the score of these settings, measured at most once."""
         planned = _planned(strategy, fixed, values, own)
         name = str(planned.error) if planned.strategy is None else strategy_key(planned.strategy)
         if name not in known:

@@ -127,6 +127,7 @@ class Bench:
         name = panel_key(strategy)
 
         def features(bars: Bars, news: News) -> pd.DataFrame:
+            """Return the panel, made once for variants with the same features."""
             if name not in self._panels:
                 self._panels.clear()  # panels are large: only the last one is kept, and variants come sorted by their features
                 self._panels[name] = strategy.features(bars, news)

@@ -55,6 +55,7 @@ def _masker(names: tuple[str, ...]) -> Callable[[str], str]:
     known = re.compile(rf"(?<![\w$])(?:{'|'.join(map(re.escape, forms))})(?:,?\s+(?:&\s+)?{LEGAL}\b\.?)*(?!\w)") if forms else None
 
     def mask(text: str) -> str:
+        """Return the text with the names and numbers replaced."""
         found = TICKER.sub(COMPANY, text)
         if known is not None:
             found = known.sub(COMPANY, found)

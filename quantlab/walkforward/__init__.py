@@ -65,12 +65,14 @@ def walk_forward(
     """Return the signal of every test row, (time, symbol), with a record of each fold.
 
     X and y are sorted by (time, symbol) and aligned; rows without a label are not trained on, but are predicted.
-    ablate: also give the signals without the text features, of them alone, and of a placebo. cache: where finished folds are kept.
+    ablate: also give the signals without the text features, of them alone, and of a placebo, and in the last fold what text learners
+    say of some headlines. cache: where finished folds are kept.
     Raises StrategyError if a fold has no row to learn from.
     """
     if is_classifier(model):
         _check_classes(y)
-    tasks = [partial(_task, model, X, y, fold, ablate) for fold in folds]  # cut when their turn comes: all would hold the panel many times
+    # cut when their turn comes: all would hold the panel many times
+    tasks = [partial(_task, model, X, y, fold, ablate=ablate, explain=ablate and fold is folds[-1]) for fold in folds]
     if _continues(model):
         _read_ahead(model, X, progress)
         fitted = _one_after_the_other(tasks)
@@ -144,7 +146,7 @@ def _check_classes(y: pd.Series) -> None:
         raise StrategyError(f"a classifier needs the labels -1, 0 and 1, not {shown}, ...: use target=Direction(...) or a regressor")
 
 
-def _task(model: BaseEstimator, X: pd.DataFrame, y: pd.Series, fold: Fold, ablate: bool) -> Task:
+def _task(model: BaseEstimator, X: pd.DataFrame, y: pd.Series, fold: Fold, *, ablate: bool, explain: bool) -> Task:
     """Cut a fold's rows out of the panel."""
     train, test = _rows(X.index, fold.train_start, fold.train_end), _rows(X.index, fold.test_start, fold.test_end)
     X_train, y_train = X.iloc[train], y.iloc[train]
@@ -153,7 +155,7 @@ def _task(model: BaseEstimator, X: pd.DataFrame, y: pd.Series, fold: Fold, ablat
         raise StrategyError(
             f"no row from {fold.train_start.date()} to {fold.train_end.date()} has a label: the target gives NaN throughout"
         )
-    return Task(model, fold, X_train[labelled], y_train[labelled], X.iloc[test], ablate)
+    return Task(model, fold, X_train[labelled], y_train[labelled], X.iloc[test], ablate, explain)
 
 
 def _rows(index: pd.Index, start: pd.Timestamp, end: pd.Timestamp) -> slice:

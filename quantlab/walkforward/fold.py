@@ -22,14 +22,17 @@ from sklearn.pipeline import Pipeline
 from quantlab.explain import mean_contribution
 from quantlab.folds import Fold
 from quantlab.repro import one_thread, random_generator
-from quantlab.result import FoldFit
+from quantlab.result import EXAMPLES, FoldFit, Json
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Task:
-    """All that one fold needs, so that any process can do it. ablate: fit the variants too."""
+    """All that one fold needs, so that any process can do it.
+
+    ablate: fit the variants too. explain: let each text learner that can say why it scored some test documents as it did.
+    """
 
     model: BaseEstimator
     fold: Fold
@@ -37,6 +40,7 @@ class Task:
     y_train: pd.Series
     X_test: pd.DataFrame
     ablate: bool
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,10 @@ def fit_and_predict(task: Task) -> Done:
         groups = {column: step for part in parts.values() for column, step in _made_from_text(part) if column in test.columns}
         variants = _variants(back, train, y, test, groups, task.fold) if task.ablate and front is not None else {}
         contribution = {} if _one_class(back, y) else mean_contribution(back, test)
+        explained = _explained(parts, task.X_test) if task.explain else {}
     learned = _said(parts, lambda part: part.describe_learned() if hasattr(part, "describe_learned") else None)
+    for name, examples in explained.items():
+        learned[name] = {**learned.get(name, {}), EXAMPLES: examples}
     if _one_class(back, y):
         learned["model"] = {"note": f"every training label is {y.iloc[0]:g}: predicted for every row"}
     fit = FoldFit(
@@ -178,6 +185,17 @@ def _made_from_text(part: Any) -> Iterator[tuple[str, str]]:
         names = part.get_feature_names_out()
         for step, _, _ in texts_of(part):
             yield from ((str(column), step) for column in names[part.output_indices_[step]])
+
+
+def _explained(parts: Mapping[str, Any], X: pd.DataFrame) -> dict[str, Json]:
+    """Return what the text learners that can explain themselves say of the test documents, by the name of the part."""
+    return {
+        f"{name}.{step}": learner.explain(X[column])
+        for name, part in parts.items()
+        if isinstance(part, ColumnTransformer)
+        for step, learner, column in texts_of(part)
+        if hasattr(learner, "explain") and isinstance(column, str)
+    }
 
 
 def _fitted_parts(name: str, part: Any) -> Iterator[tuple[str, Any]]:

@@ -40,7 +40,7 @@ def name_of(task: Task) -> str | None:
     identities = [part._identity() for part in parts if hasattr(part, "_identity")]
     made_by = [code_hash(), versions(), platform_facts(), said, identities]
     bounds = [str(bound) for bound in astuple(task.fold)]
-    return key("fold", made_by, bounds, rows, task.y_train.to_numpy(dtype=float), task.ablate)
+    return key("fold", made_by, bounds, rows, task.y_train.to_numpy(dtype=float), task.ablate, task.explain)
 
 
 def _is_known(said: Json) -> bool:

@@ -11,7 +11,7 @@ from quantlab.report import charts
 from quantlab.report import wording as say
 from quantlab.report.blocks import Block, Plot, Section, Table, table
 from quantlab.report.sections.parts import Figures
-from quantlab.result import BacktestResult
+from quantlab.result import EXAMPLES, BacktestResult, Json
 
 SHOWN_LEARNED = 60  # lines of what the last fold learned
 
@@ -27,7 +27,8 @@ def walk_forward_section(result: BacktestResult, figures: Figures) -> Section:
         rows.append((str(number), trained, f"{gap} bars", tested, *counts, say.three(fold["ic"]), "cut short" if fit.fold.partial else ""))
     columns = {"Fold": "text", "Learned from": "day", "Gap": "number", "Tested on": "day"}
     columns |= {"Rows learned": "number", "Rows tested": "number", "IC": "number", "Window": "day"}
-    last = dict(result.predicted.fits[-1].learned) if result.predicted.fits else {}
+    fits = result.predicted.fits
+    last = {name: _without_examples(said) for name, said in fits[-1].learned.items()} if fits else {}
     blocks: list[Block] = [
         Plot("folds", "Each line is a fold: it learns from the grey part and is judged on the coloured one, never the other way round."),
         table("Folds", columns, rows, folded=len(rows) > 12),
@@ -42,6 +43,11 @@ def walk_forward_section(result: BacktestResult, figures: Figures) -> Section:
         f"Everything that learns was fitted anew in each of {len(rows)} folds, on the past alone; the gap keeps its labels out of the test."
     )
     return Section("walk-forward", "Walk-forward", lead, blocks)
+
+
+def _without_examples(said: Json) -> Json:
+    """Return what a learner says, without the headlines that the section on text shows."""
+    return {name: value for name, value in said.items() if name != EXAMPLES} if isinstance(said, Mapping) else said
 
 
 def leaves(caption: str, values: Mapping[str, Any], most: int = 1000, *, folded: bool = False) -> Table:

@@ -11,10 +11,10 @@ from quantlab import evidence
 from quantlab.evidence.events import Z95
 from quantlab.report import charts
 from quantlab.report import wording as say
-from quantlab.report.blocks import Block, Notes, Plot, Section, Table
+from quantlab.report.blocks import Block, Notes, Plot, Section, Table, table
 from quantlab.report.contract.encode import rows as as_rows
 from quantlab.report.sections.parts import Figures, frame, listed, text, whole
-from quantlab.result import BacktestResult
+from quantlab.result import EXAMPLES, BacktestResult
 
 VARIANTS = {
     "strategy": "the strategy",
@@ -35,6 +35,7 @@ ORDER = {"up": 0, "down": 1, "flat": 2}  # of the curves: the strategy's own col
 EXTREMES, NAMES, DOCUMENTS = 5, 2, 2  # sessions or trades on either side, names of each, documents of each
 LEAST_ROWS = 30  # of a kind of news, for a bar of its own; the rest is in report.json
 TOPIC_WORDS = 2
+WORDS = 3  # of a headline, on either side
 MANY = 8  # bars: more of them take the whole width
 
 
@@ -44,7 +45,8 @@ def text_section(result: BacktestResult, figures: Figures) -> Section:
     if added is None:
         return Section("text", "News and text", "The model of this strategy reads no text: there is nothing to take apart.")
     words = topic_words(result)
-    blocks = [*_knowledge(added), *_ablation(added), *_kinds(added, words), *_events(added["events"], words), *_headlines(result)]
+    blocks = [*_knowledge(added), *_ablation(added), *_kinds(added, words), *_events(added["events"], words), *_explained(result)]
+    blocks += _headlines(result)
     lead = "The same folds again without the text, with the text alone, and with a placebo; then which news the signal reads well."
     return Section("text", "News and text", lead, blocks)
 
@@ -67,6 +69,20 @@ def _knowledge(added: Figures) -> list[Block]:
     """Say plainly that it is not known what an encoder may remember; where it is known, the summary says it."""
     known = added["knowledge"]
     return [Notes([say.knowledge_sentence(known)])] if known and known["unknown"] else []
+
+
+def _explained(result: BacktestResult) -> list[Block]:
+    """Show the headlines that an encoder scored highest and lowest in the last fold, with the words that made it so."""
+    learned = [said for fit in result.predicted.fits[-1:] for said in fit.learned.values() if isinstance(said, Mapping)]
+    examples: list[Any] = [example for said in learned for example in said.get(EXAMPLES) or ()]  # type: ignore[union-attr]
+    columns = {"Headline, as the encoder read it": "text", "Score": "number", "Raised it": "text", "Lowered it": "text"}
+    lines = []
+    for example in sorted(examples, key=lambda example: -example["score"]):
+        words = sorted(example["words"], key=lambda word: -abs(word[1]))
+        moved = [[say.cut(f"{word} {say.three(share)}") for word, share in words if sign * share > 0][:WORDS] for sign in (1, -1)]
+        lines.append((text(example["text"]), say.number(example["score"]), *(", ".join(some) or say.NONE for some in moved)))
+    caption = "Highest and lowest scores of the fine-tuned encoder in the last fold, and the words that made them (integrated gradients)"
+    return [table(caption, columns, lines, folded=True)] if lines else []
 
 
 def _ablation(added: Figures) -> list[Block]:

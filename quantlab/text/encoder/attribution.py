@@ -18,6 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from quantlab.cache import Arrays
 from quantlab.errors import UsageError
+from quantlab.news import Documents
+from quantlab.result import Json
 from quantlab.text.encoder import TextEncoder
 from quantlab.text.encoder.finetune import members_of
 from quantlab.text.encoder.frozen import FrozenPart
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 STEPS = 32  # of the way from padding to the text
 BATCH = 16  # steps at a time
+MOST_SHARED = 20  # rows looked at for one headline: many rows share one
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ class Attribution:
     score: float
     baseline: float
     left_over: float
+
+    def words(self) -> pd.Series:
+        """Return what each word added, (n_words,), in their order: the pieces of a word together, without what the encoder adds."""
+        own = self.tokens[self.tokens["end"] > self.tokens["start"]]
+        word = (own["start"] != own["end"].shift(1)).cumsum()
+        pieces = own.groupby(word)
+        names = [self.text[start:end] for start, end in zip(pieces["start"].min(), pieces["end"].max(), strict=True)]
+        return pd.Series(pieces["share"].sum().to_numpy(), index=names, name="share")
 
 
 def attribute_tokens(encoder: TextEncoder, text: str, *, n_steps: int = STEPS) -> Attribution:
@@ -71,6 +82,28 @@ def attribute_tokens(encoder: TextEncoder, text: str, *, n_steps: int = STEPS) -
     names = part.encoder.tokenizer.convert_ids_to_tokens(given["input_ids"])
     tokens = pd.DataFrame({"token": names, "start": start, "end": end, "share": shares})
     return Attribution(read, tokens, float(score), float(baseline), float(score - baseline - shares.sum()))
+
+
+def extremes(encoder: TextEncoder, X: pd.Series, *, n: int = 3) -> list[Json]:
+    """Return the youngest document of each of the `n` rows of X with the highest, and with the lowest scores, explained.
+
+    Each is {text, score, words: [[word, share], ...]}, as the encoder reads it; a text that several rows share is told once. Empty for an
+    encoder that gives no single score, or has learned nothing.
+    """
+    if not encoder.supervised or "classes" not in encoder.learned_ or len(encoder.get_feature_names_out()) != 1:
+        return []
+    documents = Documents.of(X)
+    read = np.flatnonzero(documents.n_by_row > 0)
+    order = read[np.argsort(np.asarray(encoder.transform(X))[read, 0], kind="stable")]
+    newest = np.cumsum(documents.n_by_row) - 1  # a row's documents stand oldest first
+    found: dict[str, Json] = {}
+    for rows in (order[::-1], order):
+        texts = dict.fromkeys(encoder.as_read(documents.texts[documents.text[newest[row]]]) for row in rows[: n * MOST_SHARED])
+        for text in [text for text in texts if any(map(str.isalnum, text))][:n]:
+            told = attribute_tokens(encoder, text)
+            words: list[Json] = [[str(word), float(share)] for word, share in told.words().items()]
+            found.setdefault(told.text, {"text": told.text, "score": told.score, "words": words})
+    return list(found.values())
 
 
 def _integrated(part: FrozenPart, learned: Arrays, ids: list[int], n_steps: int) -> tuple[npt.NDArray[np.float64], float, float]:
@@ -111,11 +144,13 @@ def _model(
     model = encoder.model if tuned is None else tuned.model
 
     def embed(ids: list[int]) -> torch.Tensor:
+        """Return what the first layer receives, (1, n_tokens, width)."""
         given = torch.tensor([ids])
         embedded: torch.Tensor = model.embeddings(input_ids=given) if encoder.layered else model.get_input_embeddings()(given)
         return embedded
 
     def score(states: torch.Tensor) -> torch.Tensor:
+        """Return the score of each row of states, (n,)."""
         mask = torch.ones(len(states), n_tokens, dtype=torch.bool)
         below = encoder.layers[: len(encoder.layers) - part.n_top] if encoder.layered and part.whole is None else []
         for layer in below:

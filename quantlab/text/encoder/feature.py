@@ -171,6 +171,12 @@ class TextEncoder(TextFeature):
             found |= {"started_from": self.start.key, "start_fit_end": None if end is None else end.isoformat()}
         return {**encoder_facts(self), **found}
 
+    def explain(self, X: pd.Series) -> list[Json]:
+        """Return the headlines of the rows with the highest and the lowest scores, with what each of their words added (`attribution`)."""
+        from quantlab.text.encoder.attribution import extremes
+
+        return extremes(self, X)
+
     def _cross_fitted(self, X: pd.Series, y: Floats, times: pd.DatetimeIndex) -> Floats:
         """Score each block of time with what was learned from the others, `horizon + 1` bars away from it, from a fresh start.
 
