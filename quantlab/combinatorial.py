@@ -26,9 +26,8 @@ from quantlab.dataset import Dataset
 from quantlab.errors import StrategyError, UsageError
 from quantlab.portfolio import simulate
 from quantlab.repro import one_thread
-from quantlab.run import Settings, decided, samples
+from quantlab.run import Settings, decided, learner, samples
 from quantlab.strategy import Strategy
-from quantlab.walkforward import prepared
 from quantlab.walkforward.fold import is_classifier
 
 Positions = npt.NDArray[np.int64]
@@ -87,13 +86,7 @@ def combinatorial_paths(
     bar = times.get_indexer(X.index.get_level_values(0))  # of each row
     if is_classifier(strategy.model) and not set(y.dropna().unique()) <= {-1.0, 0.0, 1.0}:
         raise StrategyError("a classifier needs the labels -1, 0 and 1: use target=Direction(...) or a regressor")
-    model = prepared(
-        strategy.model,
-        horizon=strategy.target.horizon,
-        random_state=settings.seed,
-        cache=settings.cache,
-        entity_names=[*dataset.bars.symbols, *dataset.names.values()],
-    )
+    model = learner(strategy, dataset, settings)
     done = settings.executor(_predicted, _tasks(model, X, y, bar, plan))
     of_split = list(settings.progress(done, "splits", len(plan.splits)))
     signals = pd.DataFrame(_stitched(of_split, bar, plan), index=X.index).rename_axis(columns="path")

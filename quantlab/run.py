@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from quantlab import cache as store
 from quantlab.audit.light import light_audit
@@ -59,13 +60,7 @@ def predicted(strategy: Strategy, dataset: Dataset, settings: Settings) -> OutOf
     dataset = _read(dataset, settings)
     X, y = samples(strategy, dataset, settings.start)
     folds = list(strategy.folds.split(_times(X), strategy.target.horizon))
-    model = prepared(
-        strategy.model,
-        horizon=strategy.target.horizon,
-        random_state=settings.seed,
-        cache=settings.cache,
-        entity_names=[*dataset.bars.symbols, *dataset.names.values()],
-    )
+    model = learner(strategy, dataset, settings)
     return walk_forward(
         model, X, y, folds, ablate=settings.ablation, cache=settings.cache, executor=settings.executor, progress=settings.progress
     )
@@ -152,6 +147,17 @@ def samples(strategy: Strategy, dataset: Dataset, start: pd.Timestamp | None) ->
         raise UsageError(f"there is no bar from {start} on: the data runs from {bars.times[0]} to {bars.times[-1]}")
     X = X[listed]
     return X, strategy.target(bars).reindex(X.index)
+
+
+def learner(strategy: Strategy, dataset: Dataset, settings: Settings) -> BaseEstimator:
+    """Return the strategy's model, told what it left open: the horizon, the seed, the cache, the names that texts may be masked by."""
+    return prepared(
+        strategy.model,
+        horizon=strategy.target.horizon,
+        random_state=settings.seed,
+        cache=settings.cache,
+        entity_names=[*dataset.bars.symbols, *dataset.names.values()],
+    )
 
 
 def decided(strategy: Strategy, signal: pd.Series, bars: Bars) -> pd.DataFrame:

@@ -18,8 +18,8 @@ from sklearn.base import clone
 from quantlab.cache import Cache
 from quantlab.errors import UsageError
 from quantlab.news import Documents, known_news
-from quantlab.text.encoder import TextEncoder, encoder_facts
-from quantlab.text.encoder.checkpoint import WEIGHTS_SHA256, find_checkpoint
+from quantlab.text.encoder import TextEncoder
+from quantlab.text.encoder.checkpoint import WEIGHTS_SHA256, checkpoint_facts, find_checkpoint
 from quantlab.text.encoder.examples import sample, tail, target_of
 from quantlab.text.encoder.frozen import FrozenPart
 from quantlab.text.encoder.training import Training
@@ -327,15 +327,15 @@ def test_a_warm_cache_never_imports_torch(tune: str, tiny: str, tmp_path: Path) 
 
 def test_facts_say_what_the_encoder_has_read() -> None:
     """As JSON, for the manifest: the default knows text up to 2021."""
-    facts = encoder_facts(TextEncoder(dtype="float32"))
+    facts = checkpoint_facts(None, dtype="float32", device="auto")
     assert json.loads(json.dumps(facts)) == facts
     assert facts["sha256"] == {"model.safetensors": WEIGHTS_SHA256}
-    assert (facts["knowledge_cutoff"], facts["dtype"], facts["tune"]) == ("2021-12-31", "float32", "top:1")
+    assert (facts["knowledge_cutoff"], facts["dtype"]) == ("2021-12-31", "float32")
 
 
 def test_of_an_own_checkpoint_the_cutoff_is_unknown(tiny: str) -> None:
     """Null, never a guess."""
-    assert encoder_facts(TextEncoder(tiny))["knowledge_cutoff"] is None
+    assert checkpoint_facts(tiny, dtype="auto", device="auto")["knowledge_cutoff"] is None
 
 
 def test_a_dead_zone_makes_three_classes_of_numbers(tiny: str) -> None:

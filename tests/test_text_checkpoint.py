@@ -34,7 +34,8 @@ def test_the_default_is_the_packaged_one() -> None:
 def test_finding_imports_neither_torch_nor_the_package() -> None:
     """Not sentence-transformers either: a run whose features are cached starts at once."""
     code = (
-        "import sys; from quantlab.text.encoder import TextEncoder, encoder_facts; encoder_facts(TextEncoder());"
+        "import sys; from quantlab.text.encoder import TextEncoder; from quantlab.text.encoder.checkpoint import checkpoint_facts;"
+        "checkpoint_facts(TextEncoder().checkpoint, dtype='auto', device='auto');"
         f"print(sorted({{'torch', 'transformers', 'sentence_transformers', '{PACKAGE}'}} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"

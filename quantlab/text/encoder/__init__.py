@@ -1,6 +1,5 @@
 """The encoder: a pretrained transformer, what of it is frozen, what is trained, and why it said what it said."""
 
-from quantlab.text.encoder.facts import encoder_facts
 from quantlab.text.encoder.feature import TextEncoder
 
-__all__ = ["TextEncoder", "encoder_facts"]
+__all__ = ["TextEncoder"]

@@ -19,6 +19,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from quantlab import cache as store
 from quantlab.errors import StorageError, UsageError, nearest
+from quantlab.result import Json
 from quantlab.text.encoder.inference import Encoder
 
 Dtype: TypeAlias = Literal["bfloat16", "float32"]
@@ -101,6 +102,22 @@ def resolved_device(device: str) -> Device:
     if device == "cuda":
         raise UsageError("TextEncoder: device='cuda', but torch finds no GPU here: use device='auto' or 'cpu'")
     return "cpu"
+
+
+def checkpoint_facts(name: str | Path | None, *, dtype: str, device: str) -> dict[str, Json]:
+    """Return what a manifest says of a checkpoint: where it comes from, what it has read and how it computes.
+
+    knowledge_cutoff: ISO date of the last text that it may have been trained on, None if unknown. Raises as `find_checkpoint` does.
+    """
+    checkpoint, where = find_checkpoint(name), resolved_device(device)
+    return {
+        "checkpoint": checkpoint.name,
+        "checkpoint_id": checkpoint.id,
+        "sha256": dict(checkpoint.weights),
+        "dtype": resolved_dtype(dtype, where),
+        "device": where,
+        "knowledge_cutoff": checkpoint.knowledge_cutoff,
+    }
 
 
 @functools.lru_cache(maxsize=2)  # a pure function of its arguments, and 0.3 s a time

@@ -31,9 +31,9 @@ from quantlab.text import checks
 from quantlab.text.base import Floats, Start, TextFeature
 from quantlab.text.encoder import examples as make
 from quantlab.text.encoder.adapters import require_peft
+from quantlab.text.encoder.checkpoint import checkpoint_facts
 from quantlab.text.encoder.components import principal_components, scores
 from quantlab.text.encoder.continual import remembered, with_replay
-from quantlab.text.encoder.facts import encoder_facts
 from quantlab.text.encoder.finetune import finetune, outputs
 from quantlab.text.encoder.frozen import LIBRARIES, FrozenPart, frozen_part
 from quantlab.text.encoder.heads import shares
@@ -169,7 +169,8 @@ class TextEncoder(TextFeature):
         if self.start is not None and self.continues:
             end = self.start.fit_end
             found |= {"started_from": self.start.key, "start_fit_end": None if end is None else end.isoformat()}
-        return {**encoder_facts(self), **found}
+        told = checkpoint_facts(self.checkpoint, dtype=self.dtype, device=self.device)
+        return {**told, "tune": self.tune, "mask_entities": self.mask_entities, **found}
 
     def explain(self, X: pd.Series) -> list[Json]:
         """Return the headlines of the rows with the highest and the lowest scores, with what each of their words added (`attribution`)."""
