@@ -75,7 +75,7 @@ _LUCK = {
     "Block": "Neighbouring sessions that the bootstrap keeps together; their number follows Politis and White (2004).",
     "Low": "Lower end of the 95% interval.",
     "High": "Upper end of the 95% interval.",
-    "Interval": "95% percentile interval of a block bootstrap, which keeps neighbouring sessions together.",
+    "Interval": "95% percentile interval of a block bootstrap, which keeps neighbouring sessions together; wider where the blocks are few.",
     "p-value": "Chance of a figure at least this large if there were nothing to find.",
 }
 _TRADED = {
