@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def backtest(
     file: opt.StrategyFile,
     data: opt.DataFolder = opt.SAMPLE,
+    bad_rows: opt.BadRows = "error",
     out: opt.ReportsFolder = opt.REPORTS,
     start: opt.Start = None,
     end: opt.End = None,
@@ -39,15 +41,18 @@ def backtest(
     quiet: opt.Quiet = False,
     debug: opt.Debug = False,
 ) -> None:
-    """Backtest a strategy file walk-forward and write an honest report."""
+    """Backtest a strategy file walk-forward and write an honest report. Exit code 4 if its audit finds a look into the future."""
     del debug  # entry.answer reads it: it must be known even where parsing fails
     from quantlab.data import read_dataset
+    from quantlab.errors import LeakError
     from quantlab.executor import processes
     from quantlab.progress import Timings, log_to_stderr, peak_memory_bytes
-    from quantlab.report import write_report
+    from quantlab.report import report_files, write_report
     from quantlab.run import Settings
+    from quantlab.storage import check_writable
     from quantlab.strategy import load_strategy, with_settings
 
+    check_writable(out)
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
     with log_to_stderr(quiet=quiet), opt.opened_cache(cache, no_cache=no_cache) as store:
         before = _n_entries(store)
@@ -55,25 +60,28 @@ def backtest(
             strategy = with_settings(load_strategy(file), set_ or [])
         first, last = opt.span(start, end)
         with timings.stage("data"):
-            dataset = read_dataset(data)
+            dataset = read_dataset(data, bad_rows=bad_rows)
         with timings.stage("run"):
             settings = Settings(
                 start=first, end=last, seed=seed, audit=not no_audit, cache=store, executor=processes(jobs), progress=timings
             )
             result = counted(strategy, dataset, settings, out, n_trials=trials)
         with timings.stage("report"):
-            folder = write_report(result, out)
+            files = report_files(result)
         facts = {
             "seconds": timings.seconds,
             "peak_memory_bytes": peak_memory_bytes(),
             "new_cache_entries": _n_entries(store) - before,
             "jobs": jobs,
         }
-        (folder / "timings.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        folder = write_report(result, out, {**files, "timings.json": (json.dumps(facts, indent=2) + "\n").encode()})
     if as_json:
-        print((folder / "report.json").read_text(encoding="utf-8"), end="")
+        print(files["report.json"].decode(), end="")
     elif not quiet:
-        print(summary(result, folder))
+        print(summary(result, json.loads(files["report.json"]), folder))
+    leaks = [finding for check in result.audit or () for finding in check.findings]
+    if leaks:
+        raise LeakError(f"the audit found {len(leaks)} look(s) into the future; the first: {leaks[0]}")
 
 
 def counted(strategy: Strategy, dataset: Dataset, settings: Settings, out: Path, *, n_trials: int | None) -> BacktestResult:
@@ -81,13 +89,15 @@ def counted(strategy: Strategy, dataset: Dataset, settings: Settings, out: Path,
     from quantlab import metrics
     from quantlab.report import folder_name
     from quantlab.run import run, with_trials
-    from quantlab.trials import given, read_trials, record_trial
+    from quantlab.trials import given, read_trials, record_trial, turn
 
     family = out / folder_name(strategy.name)
     stated = None if n_trials is None else given(n_trials)  # refused before anything runs
     result = run(strategy, dataset, settings)
-    result = with_trials(result, stated or read_trials(family, result.trial_id))
-    record_trial(family, trial_id=result.trial_id, run_id=result.run_id, sharpe=metrics.sharpe(result.portfolio.returns, periods=1))
+    sharpe = metrics.sharpe(result.portfolio.returns, periods=1)
+    with turn(family):
+        result = with_trials(result, stated or read_trials(family, result.trial_id))
+        record_trial(family, trial_id=result.trial_id, run_id=result.run_id, sharpe=sharpe)
     return result
 
 
@@ -95,9 +105,8 @@ def _n_entries(store: Cache) -> int:
     return len(store.entries())
 
 
-def summary(result: BacktestResult, folder: Path) -> str:
-    """Return the few lines that a person reads in the terminal."""
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+def summary(result: BacktestResult, report: Mapping[str, Any], folder: Path) -> str:
+    """Return the few lines that a person reads in the terminal; report: what report.json says."""
     returns, accuracy, low_high = report["returns"], report["accuracy"], report["significance"]["sharpe_ci"]
 
     def share(value: float | None) -> str:
@@ -106,6 +115,7 @@ def summary(result: BacktestResult, folder: Path) -> str:
     def number(value: float | None, digits: int = 2) -> str:
         return "n/a" if value is None else f"{value:.{digits}f}"
 
+    hits, base = (share(accuracy[name]).lstrip("+") for name in ("hit_rate", "base_rate"))
     evaluated = f"{result.weights.index[0].date()} to {result.weights.index[-1].date()}"
     interval = "" if not low_high else f" (95% interval {number(low_high[0])} to {number(low_high[1])})"
     return "\n".join(
@@ -116,12 +126,25 @@ def summary(result: BacktestResult, folder: Path) -> str:
             f"{result.benchmark_name}: {share(returns['benchmark_total_return'])}",
             f"  drawdown  {share(report['drawdown']['max_drawdown'])}",
             f"  Sharpe    {number(returns['sharpe'])}{interval}",
-            f"  accuracy  {share(accuracy['hit_rate'])[1:]} hits against a base rate of {share(accuracy['base_rate'])[1:]}; "
-            f"IC {number(accuracy['ic_mean'], 4)} (t {number(accuracy['ic_t'])})",
-            f"  audit     {report['audit']['verdict']}",
+            f"  accuracy  {hits} hits against a base rate of {base}; IC {number(accuracy['ic_mean'], 4)} (t {number(accuracy['ic_t'])})",
+            *_set_aside(result.dataset),
+            f"  audit     {_audited(report['audit'])}",
             f"  report    {folder / 'report.html'}",
         ]
     )
+
+
+def _set_aside(dataset: Dataset) -> list[str]:
+    """Return a line on the bad rows that the run did without, if there are any."""
+    reasons = "; ".join(f"{reason.n_rows} {reason.reason}" for reason in dataset.bad_rows)
+    return [f"  data      {len(dataset.quarantined)} bad rows set aside in quarantine.csv: {reasons}"] if reasons else []
+
+
+def _audited(audit: Mapping[str, Any]) -> str:
+    """Return the audit's verdict, with the likely cause of what it found, or why it could not have found anything."""
+    causes = [finding["cause"] for check in audit["checks"] for finding in check["findings"]]
+    blind = [f"{check['name']}: {check['detail']}" for check in audit["checks"] if check["verdict"] == "blind"]
+    return "; ".join([audit["verdict"], *dict.fromkeys(causes), *blind])
 
 
 if __name__ == "__main__":

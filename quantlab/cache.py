@@ -2,8 +2,9 @@
 
 1. The key is a sha256 of everything that determines the value: class, parameters, code, texts, rows (`key`).
 2. A file is `sha256 of its name and payload | payload`, the payload in safetensors: no pickle, and verified on every read.
-3. A file is written aside, synced and renamed: a reader sees all of it or nothing, and writers may race.
-4. A damaged file is reported, removed and computed again: the cache can change how long a run takes, never its result.
+3. A file is written aside, synced and renamed (`storage`): a reader sees all of it or nothing, and writers may race.
+4. A damaged file is reported, removed and computed again, and a folder that cannot be written is reported and done without: the cache can
+   change how long a run takes, never its result.
 5. The least recently used files go first when the folder outgrows its bound.
 
 Two shapes: `load_or(key, compute)` for a whole value, and `rows(...)` for one vector per text, where only the missing
@@ -17,7 +18,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quantlab.errors import StorageError
+from quantlab.storage import DRAFT, discard, write_atomically
 
 Arrays: TypeAlias = "dict[str, npt.NDArray[np.generic]]"
 log = logging.getLogger(__name__)
@@ -100,17 +101,16 @@ class Cache:
 
     def entries(self) -> list[Path]:
         """Return the files of the cache, the least recently used first."""
-        files = []
-        for path in self.folder.glob(f"*/*{SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):
-                files.append((path.stat().st_mtime_ns, path))
-        return [path for _, path in sorted(files)]
+        return [path for path, _ in self._sizes()]
 
     def clear(self) -> int:
-        """Remove every entry and return how many there were; nothing else in the folder is touched."""
+        """Remove every entry and return how many there were; nothing else in the folder is touched. Raises StorageError."""
         entries = self.entries()
         for path in entries:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(f"cannot remove {path}: {error.strerror or error}: make its folder writable") from error
         return len(entries)
 
     def _path(self, name: str) -> Path:
@@ -123,41 +123,41 @@ class Cache:
         payload = save({name: np.asarray(value, order="C") for name, value in arrays.items()})
         try:
             write_atomically(path, _seal(path, payload) + payload)
-            self._evict()
         except StorageError as error:
-            log.warning("not cached: %s", error)
+            reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error
+            log.warning("the cache in %s cannot be written (%s): going on without keeping what is computed", self.folder, reason)
+        else:
+            self._make_room()
 
-    def _evict(self) -> None:
-        """Remove the least recently used entries until the folder is within its bound."""
-        sizes = []
-        for path in self.entries():
-            with contextlib.suppress(FileNotFoundError):
-                sizes.append((path, path.stat().st_size))
-        excess = sum(size for _, size in sizes) - self.limit_bytes
-        for path, size in sizes:
+    def _make_room(self) -> None:
+        """Remove the least recently used entries until the folder is within its bound, and the drafts of runs that were killed."""
+        for draft in self.folder.glob(f"*/{DRAFT}*"):
+            discard(draft)
+        entries = self._sizes()
+        excess = sum(size for _, size in entries) - self.limit_bytes
+        for path, size in entries:
             if excess <= 0:
                 return
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
             excess -= size
 
+    def _sizes(self) -> list[tuple[Path, int]]:
+        """Return each file of the cache with its size in bytes, the least recently used first."""
+        found = []
+        for path in self.folder.glob(f"*/*{SUFFIX}"):
+            with contextlib.suppress(OSError):  # another process has just removed it
+                status = path.stat()
+                found.append((status.st_mtime_ns, path, status.st_size))
+        return [(path, size) for _, path, size in sorted(found)]
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old one or the whole new one. Raises StorageError."""
+
+def default_folder() -> Path:
+    """Return the cache folder of the user, shared by all projects. Raises StorageError for a user who has no home."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}: free some space or choose another folder") from error
+        return Path.home() / ".cache" / "quantlab"
+    except RuntimeError as error:
+        raise StorageError("there is no home folder for the cache (HOME is not set): give --cache DIR, or --no-cache") from error
 
 
 def strings(values: Sequence[str]) -> npt.NDArray[np.uint8]:
@@ -173,6 +173,12 @@ def unpacked(array: npt.NDArray[np.generic]) -> list[str]:
 def _seal(path: Path, payload: bytes) -> bytes:
     """Return the digest that binds a payload to its place: an entry moved to another name is as good as damaged."""
     return hashlib.sha256(f"{path.parent.name}/{path.name}\n".encode() + payload).digest()
+
+
+def is_whole(path: Path) -> bool:
+    """Return True if an entry is what was written under its name. The file is left as it is. Raises OSError if it cannot be read."""
+    content = path.read_bytes()
+    return _seal(path, content[DIGEST:]) == content[:DIGEST]
 
 
 def _read(path: Path) -> Arrays | None:

@@ -1,11 +1,9 @@
-"""The `quantlab` command: backtest, audit, sweep, compare, finetune, data, cache."""
+"""The `quantlab` command: backtest, audit, sweep, compare, finetune, doctor, data, cache."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,6 +11,8 @@ from quantlab.backtest import backtest
 from quantlab.commands import options as opt
 from quantlab.commands.audit import audit
 from quantlab.commands.compare import compare
+from quantlab.commands.data import data_app
+from quantlab.commands.doctor import doctor
 from quantlab.commands.finetune import finetune
 from quantlab.commands.sweep import sweep
 from quantlab.entry import answer
@@ -23,30 +23,11 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Backtests of strategies that trade on text: point-in-time, fitted inside folds, reported honestly.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Make and inspect data folders.")
 cache_app = typer.Typer(help="Show or clear the cache.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
-for command in (backtest, audit, sweep, compare, finetune):
+for command in (backtest, audit, sweep, compare, finetune, doctor):
     app.command(command.__name__)(command)
-
-
-@data_app.command()
-def synth(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; it must not hold a data set yet.")],
-    times: Annotated[int, typer.Option(min=2, help="Number of sessions.")] = 756,
-    symbols: Annotated[int, typer.Option(min=2, help="Number of symbols.")] = 24,
-    effect: Annotated[
-        float | None, typer.Option(help="Return that a headline of full tone moves; 0 for none; by default the sample's.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-) -> None:
-    """Make a synthetic market with a planted effect of the news, or none."""
-    from quantlab.synthetic import make_market, write_dataset
-
-    market = make_market(times, symbols, seed=seed) if effect is None else make_market(times, symbols, effect=effect, seed=seed)
-    write_dataset(market.dataset, out)
-    print(f"{out}: {times} sessions, {symbols} symbols, {len(market.dataset.news)} news rows")
 
 
 @cache_app.callback()

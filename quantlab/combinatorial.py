@@ -70,6 +70,11 @@ class _Task:
     y_train: pd.Series
     X_test: pd.DataFrame
 
+    def __str__(self) -> str:
+        """Say which split it is."""
+        times = self.X_test.index.get_level_values(0)
+        return f"the split tested on {len(self.X_test)} rows from {times.min().date()} to {times.max().date()}"
+
 
 def combinatorial_paths(
     strategy: Strategy, dataset: Dataset, settings: Settings | None = None, *, n_groups: int = 6, n_test: int = 2

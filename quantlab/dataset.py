@@ -11,6 +11,8 @@ from quantlab.bars import Bars
 from quantlab.errors import DataError
 from quantlab.news import News
 
+QUARANTINE = ("file", "row", "reason", "cells")  # columns of a table of bad rows
+
 
 @dataclass(frozen=True)
 class Dropped:
@@ -29,6 +31,8 @@ class Dataset:
     sessions_per_year: bars in a year, for annualisation, counted on the calendar (252 for daily bars of XNYS).
     names: the company's name of each symbol, as far as it is known.
     notes: what a reader of the report must know: licence, source, survivors, ...
+    quarantined: bad rows that were set aside on request, (n_rows, 4): file, row, reason, and the raw cells as JSON;
+        bad_rows: how many for which reason.
     """
 
     name: str
@@ -39,6 +43,8 @@ class Dataset:
     sessions_per_year: float = 252.0
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
+    quarantined: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(QUARANTINE), dtype="str"))
+    bad_rows: tuple[Dropped, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 

@@ -5,9 +5,10 @@
     │   └── StrategyError    2   a strategy file that cannot be used
     ├── DataError            3   bad input data; carries every problem found
     ├── LeakError            4   the audit found a look into the future
-    └── StorageError         5   disk full, folder unwritable, file damaged
+    ├── StorageError         5   disk full, folder unwritable, file damaged
+    └── WorkerError          5   a worker process that the machine ended, again and again
 
-They are caught in `main()` alone; anything else that escapes is a bug of ours.
+They are caught in `main()` alone; anything else that escapes is a bug of ours. What a user's own code raises is none: see `blame`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,12 @@ class LeakError(QuantlabError):
 
 class StorageError(QuantlabError):
     """A file or folder that cannot be read or written."""
+
+    exit_code = 5
+
+
+class WorkerError(QuantlabError):
+    """A worker process that was lost again and again: for want of memory, or to code that crashes it."""
 
     exit_code = 5
 

@@ -52,7 +52,7 @@ class News:
             raise DataError("news.available_at must be time-zone aware: use tz_localize(...).tz_convert('UTC')")
         table = table.assign(available_at=table["available_at"].astype(STAMP), **{n: table[n].astype("str") for n in COLUMNS[1:]})
         for name in COLUMNS[:3]:
-            empty = table[name].isna() | ((table[name] == "") if name != "available_at" else False)
+            empty = table[name].isna() | (table[name] == "")
             if empty.any():
                 raise DataError(f"news.{name} is empty in row {int(np.argmax(empty.to_numpy()))}: fill it or drop the row")
         table = table.fillna({"source": "", "id": ""})
@@ -111,7 +111,7 @@ def _in_view(
     document: npt.NDArray[np.int64], column: npt.NDArray[np.int64], first: npt.NDArray[np.int64], lookback: int, n_times: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Repeat each document for the `lookback` bars from `first` on, as far as there are bars."""
-    n_views = np.clip(n_times - first, 0, lookback)
+    n_views = np.minimum(n_times - first, lookback)
     start = np.repeat(np.cumsum(n_views) - n_views, n_views)
     offset = np.arange(n_views.sum()) - start
     return np.repeat(document, n_views), np.repeat(column, n_views), np.repeat(first, n_views) + offset
@@ -151,18 +151,17 @@ class Documents:
         """Read a news column as made by `known_news`, whole or any part of it; TypeError for anything else."""
         if not isinstance(column, pd.Series) or not isinstance(column.array, pd.arrays.ArrowExtensionArray):
             raise TypeError(f"a text learner reads the news column made by known_news(), not {type(column).__name__}")
-        lists = column.array.__arrow_array__()
-        lists = lists.combine_chunks() if isinstance(lists, pa.ChunkedArray) else lists
+        lists = column.array.__arrow_array__().combine_chunks()
         if not pa.types.is_list(lists.type):
             raise TypeError(f"a text learner reads the news column made by known_news(), not one of {lists.type}")
         items = lists.flatten()
-        text = items.field("text").combine_chunks() if isinstance(items, pa.ChunkedArray) else items.field("text")
-        codes, distinct = pd.factorize(text.indices.to_numpy(zero_copy_only=False))
+        text = items.field("text")
+        codes, distinct = pd.factorize(text.indices.to_numpy())
         texts = tuple(text.dictionary.take(pa.array(distinct)).to_pylist())
-        n_docs = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        micros = items.field("age").cast(pa.int64()).to_numpy(zero_copy_only=False)
+        n_docs = lists.value_lengths().fill_null(0).to_numpy()
+        micros = items.field("age").cast(pa.int64()).to_numpy()
         times = column.index.get_level_values(0)
-        bar = np.unique(times, return_inverse=True)[1].astype(np.int64) if isinstance(times, pd.DatetimeIndex) else None
+        bar = np.unique(times.asi8, return_inverse=True)[1].astype(np.int64) if isinstance(times, pd.DatetimeIndex) else None
         told = {} if bar is None else {"bar": bar}
         return cls(texts, codes.astype(np.int64), np.repeat(np.arange(len(lists)), n_docs), micros / 3.6e9, len(lists), **told)
 

@@ -96,10 +96,25 @@ def _market(bars: Bars, costs: Costs, fill: str, delisted_after: int) -> _Market
     return _Market(bars, price, last_close, delisted, slippage)
 
 
+def _vectorbt() -> Any:
+    """Return vectorbt without compiled Python: the engine is Rust, and the one function left counts columns.
+
+    numba would keep what it compiles in a cache that must be writable, and that it does not verify.
+    """
+    import numba
+
+    settings = vars(numba.config)
+    before, settings["DISABLE_JIT"] = settings["DISABLE_JIT"], 1
+    try:
+        import vectorbt
+    finally:
+        settings["DISABLE_JIT"] = before
+    return vectorbt
+
+
 def _simulated(many: Sequence[pd.DataFrame], market: _Market, costs: Costs, cash: float) -> tuple[Any, pd.DataFrame]:
     """Return vectorbt's portfolio of several weights side by side, a group with its own cash each, and the targets of the last one."""
-    import vectorbt as vbt
-
+    vbt = _vectorbt()
     n, k = len(market.bars.symbols), len(many)
     targets = [
         weights.shift(1).where(market.bars.traded).where(~market.delisted, 0.0)  # decided at t, traded at t+1; NaN holds

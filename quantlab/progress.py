@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -52,13 +52,34 @@ def peak_memory_bytes() -> int:
 
 @contextmanager
 def log_to_stderr(*, quiet: bool) -> Iterator[None]:
-    """Send warnings of quantlab to stderr for a while, one line each; errors only if `quiet`."""
+    """Send warnings of quantlab to stderr for a while, one line each, and the same one once; errors only if `quiet`.
+
+    What a strategy file prints goes there too: stdout is for the result.
+    """
     handler = logging.StreamHandler()
+    handler.addFilter(_Once())
     handler.setFormatter(logging.Formatter("quantlab: %(message)s"))
     handler.setLevel(logging.ERROR if quiet else logging.WARNING)
     logger = logging.getLogger("quantlab")
     logger.addHandler(handler)
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     finally:
         logger.removeHandler(handler)
+
+
+class _Once(logging.Filter):
+    """Pass a message the first time: a disk that is full is so for every file."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True for what was not said yet."""
+        message = record.getMessage()
+        new = message not in self.said
+        self.said.add(message)
+        return new

@@ -24,6 +24,8 @@ def provenance(strategy: Strategy, dataset: Dataset, *, seed: int, signals: OutO
     inputs: dict[str, Json] = {"data": content_hash(dataset), "code": code_hash(), "versions": versions(), "platform": platform_facts()}
     inputs["encoders"] = _encoders(signals)
     inputs["dataset"] = {"name": dataset.name, "sessions_per_year": described(dataset.sessions_per_year)}
+    if len(dataset.quarantined):
+        inputs["quarantined"] = store.key(*(list(map(str, dataset.quarantined[name])) for name in dataset.quarantined))
     files: dict[str, Json] = dict(sorted(dataset.hashes.items()))
     return {
         "inputs": inputs,

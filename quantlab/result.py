@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
 
 import pandas as pd
 
@@ -122,13 +122,67 @@ class Portfolio:
     trades: pd.DataFrame
 
 
+Stage: TypeAlias = Literal["documents", "features", "labels", "folds", "signal", "weights", "orders"]
+Verdict: TypeAlias = Literal["held", "leak", "blind", "noted", "not applicable", "not tried"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that depends on what came later.
+
+    stage, column: where it shows; time, symbol: the first row; value: of the whole run; other: of the run that could not know.
+    n_rows: rows that differ. cut: what the other run knew, in words. cause: the likely one, in words, with what to do.
+    """
+
+    stage: Stage
+    column: str
+    time: pd.Timestamp | None
+    symbol: str
+    value: str
+    other: str
+    n_rows: int
+    cut: str
+    cause: str
+
+    def __str__(self) -> str:
+        """`features, volume_z, AAA at 2021-03-04: 0.31 with the future, 0.28 without: ...`."""
+        place = [self.stage, self.column, f"{self.symbol} at {self.time.isoformat()}" if self.time is not None else self.symbol]
+        values = f"{self.value} with the future, {self.other} without ({self.n_rows} rows; {self.cut})"
+        return f"{', '.join(part for part in place if part)}: {values}: {self.cause}"
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the finding as JSON."""
+        return asdict(self) | {"time": None if self.time is None else self.time.isoformat()}
+
+
 @dataclass(frozen=True)
 class Check:
-    """One check of the audit: its name, whether it held, and what was seen."""
+    """One check of the audit, and what was seen.
+
+    verdict: `held`, `leak`, `blind` (it could not have seen one: nothing is proven), `noted` (information), `not applicable`, or
+    `not tried` (the full audit would).
+    """
 
     name: str
-    passed: bool
+    verdict: Verdict
     detail: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True unless it found a leak, or could not have."""
+        return self.verdict not in ("leak", "blind")
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the check as JSON."""
+        said: dict[str, Json] = {"name": self.name, "passed": self.passed, "verdict": self.verdict, "detail": self.detail}
+        return said | {"findings": [finding.as_json() for finding in self.findings]}
+
+
+def verdict_of(checks: Iterable[Check]) -> Verdict:
+    """Return `leak` if any check found one, `blind` if one could not have, else `held`."""
+    verdicts = {check.verdict for check in checks}
+    return "leak" if "leak" in verdicts else "blind" if "blind" in verdicts else "held"
 
 
 @dataclass(frozen=True, kw_only=True)

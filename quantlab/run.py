@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
 
 from quantlab import cache as store
 from quantlab.audit.light import light_audit
 from quantlab.bars import Bars
-from quantlab.cache import Cache
 from quantlab.dataset import Dataset
-from quantlab.errors import DataError, StrategyError, UsageError
-from quantlab.executor import Executor, Progress, serial, silent
+from quantlab.errors import StrategyError
 from quantlab.portfolio import simulate, simulate_many
 from quantlab.provenance import counted_in, outcome_hash, provenance, trial_id
 from quantlab.repro import described
 from quantlab.result import BacktestResult, Delayed, Json, OutOfSample, Trials, Variant
+from quantlab.steps import Settings, decided, labels, learner, samples
 from quantlab.strategy import Strategy
-from quantlab.walkforward import prepared, walk_forward
+from quantlab.walkforward import walk_forward
+
+__all__ = ["Settings", "decided", "learner", "predicted", "run", "samples", "traded", "with_trials"]
 
 DELAYS = (1, 2)  # bars by which the strategy is also traded later, to see whether it is in a hurry
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a run needs besides strategy and data.
-
-    start: first bar of the samples (earlier bars warm the features up); end: nothing after it is read.
-    audit: check the run. ablation: also run without the text, with the text alone and with a placebo, and later than decided.
-    cache, executor and progress change how long a run takes and what it shows, never its result.
-    """
-
-    start: pd.Timestamp | None = None
-    end: pd.Timestamp | None = None
-    seed: int = 0
-    audit: bool = True
-    ablation: bool = True
-    cache: Cache | None = None
-    executor: Executor = serial
-    progress: Progress = silent
 
 
 def run(strategy: Strategy, dataset: Dataset, settings: Settings | None = None) -> BacktestResult:
@@ -52,7 +32,8 @@ def run(strategy: Strategy, dataset: Dataset, settings: Settings | None = None) 
     """
     settings = settings or Settings()
     config = _config(strategy, settings)  # before anything runs: a function may keep what it computed
-    return traded(strategy, dataset, settings, predicted(strategy, dataset, settings), config=config)
+    result = traded(strategy, dataset, settings, predicted(strategy, dataset, settings), config=config)
+    return replace(result, audit=light_audit(strategy, result, settings)) if settings.audit else result
 
 
 def predicted(strategy: Strategy, dataset: Dataset, settings: Settings) -> OutOfSample:
@@ -74,7 +55,7 @@ def traded(strategy: Strategy, dataset: Dataset, settings: Settings, signals: Ou
     weights = decided(strategy, signals.signal, bars).loc[span.times]
     portfolio = simulate(weights, span, strategy.costs, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross)
     benchmark, benchmark_name = _benchmark(strategy, dataset, span.times)
-    target = strategy.target(bars).reindex(signals.signal.index)
+    target = labels(strategy, bars).reindex(signals.signal.index)
     result = BacktestResult(
         run_id="",  # follows from the rest: `with_trials`
         trial_id=trial_id(strategy, dataset, weights),
@@ -95,8 +76,7 @@ def traded(strategy: Strategy, dataset: Dataset, settings: Settings, signals: Ou
         variants=_variants(strategy, bars, span, signals) if settings.ablation and signals.variants else None,
         delayed=_delayed(strategy, span, weights) if settings.ablation else (),
     )
-    result = with_trials(result, Trials())
-    return replace(result, audit=light_audit(result, strategy.costs, strategy.fill)) if settings.audit else result
+    return with_trials(result, Trials())
 
 
 def with_trials(result: BacktestResult, trials: Trials) -> BacktestResult:
@@ -130,59 +110,6 @@ def _delayed(strategy: Strategy, span: Bars, weights: pd.DataFrame) -> tuple[Del
     later = [weights.shift(n_bars, fill_value=0.0) for n_bars in DELAYS]
     earned = simulate_many(later, span, free, cash=strategy.cash, fill=strategy.fill, max_gross=strategy.max_gross)
     return tuple(Delayed(n_bars, returns, turnover) for n_bars, (returns, turnover) in zip(DELAYS, earned, strict=True))
-
-
-def samples(strategy: Strategy, dataset: Dataset, start: pd.Timestamp | None) -> tuple[pd.DataFrame, pd.Series]:
-    """Return the panel X and the labels y of every (time, symbol) from `start` on at which the symbol has a bar.
-
-    Raises StrategyError if the features are not a panel of finite numbers and news columns on the bars' times and symbols.
-    """
-    bars = dataset.bars
-    X = strategy.features(bars, dataset.news)
-    _check_panel(X, bars)
-    listed = bars.listed.stack().reindex(X.index).to_numpy(dtype=bool)
-    if start is not None:
-        listed = listed & (X.index.get_level_values(0) >= start)
-    if not listed.any():
-        raise UsageError(f"there is no bar from {start} on: the data runs from {bars.times[0]} to {bars.times[-1]}")
-    X = X[listed]
-    return X, strategy.target(bars).reindex(X.index)
-
-
-def learner(strategy: Strategy, dataset: Dataset, settings: Settings) -> BaseEstimator:
-    """Return the strategy's model, told what it left open: the horizon, the seed, the cache, the names that texts may be masked by."""
-    return prepared(
-        strategy.model,
-        horizon=strategy.target.horizon,
-        random_state=settings.seed,
-        cache=settings.cache,
-        entity_names=[*dataset.bars.symbols, *dataset.names.values()],
-    )
-
-
-def decided(strategy: Strategy, signal: pd.Series, bars: Bars) -> pd.DataFrame:
-    """Return the strategy's weights for a signal, checked: one row per bar, one column per symbol."""
-    weights = strategy.weights(signal, bars)
-    if not isinstance(weights, pd.DataFrame) or not (weights.index.equals(bars.times) and weights.columns.equals(bars.symbols)):
-        raise StrategyError("weights(signal, bars) must return a DataFrame with the times and symbols of bars: see quantlab.weights")
-    return weights
-
-
-def _check_panel(X: object, bars: Bars) -> None:
-    """Refuse features that are no panel: a wrong shape would be joined to the wrong rows, an infinity would drown a model."""
-    if not isinstance(X, pd.DataFrame) or not isinstance(X.index, pd.MultiIndex) or X.index.nlevels != 2:
-        raise StrategyError("features(bars, news) must return a DataFrame indexed by (time, symbol): build it with quantlab.features.panel")
-    if not X.index.is_monotonic_increasing or not X.index.is_unique:
-        raise StrategyError("the rows of features must be unique and sorted by (time, symbol): call .sort_index()")
-    foreign = ~(X.index.get_level_values(0).isin(bars.times) & X.index.get_level_values(1).isin(bars.symbols))
-    if foreign.any():
-        raise StrategyError(f"features has {int(foreign.sum())} rows that are no (time, symbol) of the bars, first {X.index[foreign][0]}")
-    if X.shape[1] == 0:
-        raise StrategyError("features has no column")
-    for name, column in X.select_dtypes("number").items():
-        endless = np.isinf(column.to_numpy(dtype=float))
-        if endless.any():
-            raise DataError(f"the feature {name!r} is infinite at {X.index[endless][0]}: guard the division that made it")
 
 
 def _config(strategy: Strategy, settings: Settings) -> dict[str, Json]:

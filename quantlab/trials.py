@@ -1,11 +1,13 @@
 """The trial ledger: how often a family of strategies was tried, so that its best figure can be judged as the best of many.
 
 1. `<reports>/<family>/trials.jsonl` has one line per distinct trial: its id, the run that entered it, its Sharpe ratio per period.
-2. Lines are only ever appended, under a lock (POSIX `flock`), so that several runs at once lose none.
+2. Lines are only ever appended, under a lock (POSIX `flock`), so that several runs at once lose none. A run that counts and then enters
+   does both in its `turn`: of several at once, each counts those before it.
 3. Each line carries a sha256 over the line before it and its own content: a line that was edited or taken out breaks the chain.
 4. The folders of the runs lie beside the ledger and name their trial. One that the ledger does not know is counted too, so deleting
    the ledger, or its last lines, hides nothing.
-5. What is odd is said in the notes and never stops a run; every line that can be read counts.
+5. A last line without its end was being written by a run that was killed. It says nothing, and the next run writes over it.
+6. What else is odd is said in the notes and never stops a run; every line that can be read counts.
 
 Nothing here is a time: the same runs in the same order give the same bytes.
 """
@@ -19,12 +21,14 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 
 from quantlab.errors import StorageError, UsageError
 from quantlab.result import Trials
+from quantlab.storage import locked
 
 LEDGER = "trials.jsonl"
 
@@ -48,6 +52,11 @@ class _Ledger:
     n_broken: int
 
 
+def turn(folder: Path) -> AbstractContextManager[None]:
+    """Wait until no other run of the family is between counting its trials and entering its own. Raises StorageError."""
+    return locked(Path(folder))
+
+
 def read_trials(folder: Path, trial_id: str) -> Trials:
     """Return how often the family in `folder` was tried, the trial `trial_id` included, whether it is entered yet or not.
 
@@ -57,7 +66,7 @@ def read_trials(folder: Path, trial_id: str) -> Trials:
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)  # nobody is half-way through a line; closing the file gives the lock back
-            ledger = _parsed(file.read())
+            ledger = _parsed(_finished(file.read()))
     except FileNotFoundError:
         ledger = _parsed(b"")
     except OSError as error:
@@ -81,7 +90,7 @@ def record_trial(folder: Path, *, trial_id: str, run_id: str, sharpe: float) -> 
         with path.open("a+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            content = file.read()
+            content = _finished(file.read())
             if trial_id not in _parsed(content).sharpes:
                 _append(file, content, entry)
     except OSError as error:
@@ -95,10 +104,17 @@ def given(n: int) -> Trials:
     return Trials(n=n, source="given")
 
 
+def _finished(content: bytes) -> bytes:
+    """Return the content without a last line that was never finished."""
+    whole, end, rest = content.rpartition(b"\n")
+    return content if not rest or _read(rest) else whole + end
+
+
 def _append(file: FileIO, content: bytes, entry: _Entry) -> None:
-    """Write one line after the content that is there, and sync it; on failure (a full disk) nothing of it stays."""
+    """Write one line after the finished ones, and sync it; on failure (a full disk) nothing of it stays."""
     before = content.splitlines()[-1] if content else b""
-    mend = b"" if content.endswith(b"\n") or not content else b"\n"  # the last writer was killed half-way
+    mend = b"" if content.endswith(b"\n") or not content else b"\n"  # of the last line only the end is missing
+    file.truncate(len(content))
     line = mend + json.dumps({**asdict(entry), "chain": _chained(before, entry)}).encode() + b"\n"
     try:
         if file.write(line) != len(line):

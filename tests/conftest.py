@@ -8,12 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from quantlab.bars import Bars
 from quantlab.news import News
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
+
+# the same examples on every machine, however slow; `mutation` stops at the first that fails, as only the failure counts there
+settings.register_profile("quantlab", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("mutation", settings.get_profile("quantlab"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile("quantlab")
 
 
 def closes(n: int, start: str = "2024-01-01 21:00") -> pd.DatetimeIndex:

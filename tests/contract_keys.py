@@ -5,7 +5,7 @@ KEYS = {
     "run_id": None,
     "schema_version": None,
     "verdict": "level sentence also reasons text",
-    "data": "name start end n_sessions n_symbols n_documents sessions_per_year",
+    "data": "name start end n_sessions n_symbols n_documents sessions_per_year n_quarantined quarantined left_out notes",
     "returns": "total_return cagr volatility sharpe sortino calmar benchmark_total_return alpha beta monthly gross_total_return "
     "gross_sharpe benchmark_sharpe omega tail_ratio value_at_risk expected_shortfall skewness kurtosis win_rate profit_factor "
     "tracking_error information_ratio up_capture down_capture best_days worst_days best_months worst_months",

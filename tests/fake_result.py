@@ -74,9 +74,9 @@ def fake_result(
 
 
 _CHECKS = (
-    Check("truncation", True, "12 cuts, nothing before them changed"),
-    Check("poison", True, "the future was replaced by noise at 3 cuts"),
-    Check("ledger", True, "equity replayed to 2e-10"),
+    Check("truncation", "held", "12 cuts, nothing before them changed"),
+    Check("poison", "held", "the future was replaced by noise at 3 cuts"),
+    Check("ledger", "held", "equity replayed to 2e-10"),
 )
 
 

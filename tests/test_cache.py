@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import logging
 import os
 import subprocess
@@ -14,8 +16,9 @@ import numpy.typing as npt
 import pytest
 
 from quantlab import cache as store
-from quantlab.cache import Arrays, Cache, write_atomically
+from quantlab.cache import Arrays, Cache
 from quantlab.errors import StorageError
+from quantlab.storage import write_atomically
 
 
 def counted(calls: list[int]) -> Arrays:
@@ -106,7 +109,39 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog: 
     blocked.write_text("")
     with caplog.at_level(logging.WARNING):
         assert Cache(blocked).load_or("ab12", lambda: {"x": np.zeros(1)})["x"].tolist() == [0]
-    assert "not cached" in caplog.text
+    assert "cannot be written (Not a directory): going on without" in caplog.text
+
+
+def test_what_killed_writers_left_goes_with_the_next_entry(tmp_path: Path) -> None:
+    """Wherever in the cache it lies; what is not a draft, or is being written, stays."""
+    cache = Cache(tmp_path)
+    cache.save("ab12", {"x": np.zeros(1)})
+    for name in (".writing-dead", ".writing-living", "notes.txt"):
+        (tmp_path / "ab" / name).write_text("x")
+    with (tmp_path / "ab" / ".writing-living").open("rb") as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        cache.save("cd34", {"x": np.zeros(1)})
+    assert sorted(path.name for path in (tmp_path / "ab").iterdir()) == [".writing-living", "ab12.qlc", "notes.txt"]
+
+
+def test_entries_that_cannot_be_removed_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache above its bound on a disk that has become read-only: storing goes on, clearing says why it cannot."""
+    cache = Cache(tmp_path, limit_bytes=1)
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        for name in ("ab12", "cd34"):
+            store.Cache(tmp_path, limit_bytes=1)._make_room()
+            (tmp_path / name[:2]).mkdir()
+            (tmp_path / name[:2] / f"{name}.qlc").write_bytes(b"x" * 50)
+        cache._make_room()
+        assert len(cache.entries()) == 2
+        with pytest.raises(StorageError, match=r"cannot remove .*ab12\.qlc: Read-only file system"):
+            cache.clear()
+    assert cache.clear() == 2
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

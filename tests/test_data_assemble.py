@@ -114,7 +114,7 @@ def test_prices_that_leave_something_out_are_noted():
         ("low", 2, 0.0, "a price is not positive"),
         ("low", 2, 14.0, "high < low"),
         ("open", 2, 13.1, "open or close lies outside [low, high] (value '2024-04-01 A 13.1 13.0 11.0 12.5 100.0')"),
-        ("date", 1, "2024-03-27", "bars row 1: a second bar of the same time and symbol, with other values"),
+        ("date", 1, "2024-03-27", "bars row 1: another bar of the same time and symbol has other values"),
     ],
 )
 def test_a_bad_bar_is_refused_with_its_place(column, row, value, expected):
@@ -157,7 +157,7 @@ def test_a_print_just_outside_the_range_widens_it_with_a_note():
     """Half a percent at most; the bar stays possible."""
     data = from_frames(bars(open=[10.0, 11.0, 13.05, 20.0, 21.0, 22.0]))
     assert data.bars.high["A"].iloc[2] == data.bars.open["A"].iloc[2] == 13.05
-    assert data.notes == ("1 bars: high or low moved by at most 0.5% to take in open and close (first: bars row 2)",)
+    assert data.notes == ("1 bars: high or low moved by at most 0.5% to take in open and close",)
 
 
 def test_sessions_without_any_bar_are_noted():

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from quantlab.data import read_dataset
+from quantlab.data import csv_files, read_dataset
 from quantlab.errors import DataError
 
 BARS = """date,symbol,open,high,low,close,volume
@@ -152,7 +152,7 @@ def test_damaged_files_are_refused(tmp_path):
 def test_it_must_be_plain_which_file_counts(tmp_path):
     """Two kinds of one table, a folder beside a file, other things in the folder, other columns in one of its files."""
     assert "keep one" in problems(tmp_path / "a", bars__csv=BARS, bars__csv__gz=gzip.compress(BARS.encode()))[0]
-    with pytest.raises(DataError, match=r"(?s)bars/notes\.txt: not a table.*both bars\.csv and the folder"):
+    with pytest.raises(DataError, match=r"(?s)there are bars\.csv and the folder bars/.*bars/notes\.txt: not a table"):
         read_dataset(folder(tmp_path / "b", {"bars.csv": BARS, "bars/A.csv": BARS, "bars/notes.txt": "x"}))
     with pytest.raises(DataError, match=r"bars/B\.csv: other columns than in bars/A\.csv: adj_close"):
         read_dataset(
@@ -213,3 +213,13 @@ def test_problems_of_one_kind_are_counted_after_twenty(tmp_path):
     )
     assert found[1].startswith("news.csv, line 2, column published_at: day and month cannot be told apart (value '03/04/2024')")
     assert found[-1].startswith("and 30 more of this kind")
+
+
+def test_what_is_no_table_at_all_is_given_up(tmp_path, monkeypatch):
+    """Rows that hardly ever fit the header are not all kept, and a row must fit into a block."""
+    rows = "".join(f"2024-03-04,NA,{i}\n" for i in range(9))
+    with monkeypatch.context() as few:
+        few.setattr(csv_files, "MOST_BROKEN", 3)
+        assert "hardly any row has as many cells as the header" in problems(tmp_path / "a", bars__csv=BARS + rows)[0]
+    monkeypatch.setattr(csv_files, "BLOCK", 1 << 10)
+    assert "not a CSV table" in problems(tmp_path / "b", bars__csv=BARS + '2024-03-06,"' + "N" * 5000 + "\n")[0]

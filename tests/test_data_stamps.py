@@ -45,39 +45,39 @@ def test_a_day_that_ends_where_the_clocks_change_ends_late():
 
 def test_naive_stamps_need_a_declared_zone():
     """10:30 of nowhere is an error; declared to be New York, it is 15:30 UTC."""
-    assert read("2024-03-04T10:30") == module.NAIVE
+    assert read("2024-03-04T10:30") == module.rules.NAIVE.name
     assert read("2024-03-04T10:30", zone="America/New_York") == "2024-03-04T15:30:00+00:00"
 
 
 def test_local_times_that_the_clocks_skip_or_repeat_are_refused():
     """New York has no 02:30 on 10 March 2024 and two 01:30 on 3 November."""
-    assert read("2024-03-10T02:30", zone="America/New_York") == module.SKIPPED
-    assert read("2024-11-03T01:30", zone="America/New_York") == module.TWICE
+    assert read("2024-03-10T02:30", zone="America/New_York") == module.rules.SKIPPED.name
+    assert read("2024-11-03T01:30", zone="America/New_York") == module.rules.TWICE.name
     assert read("2024-11-03T01:30-04:00", zone="America/New_York") == "2024-11-03T05:30:00+00:00"
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", module.EMPTY),
-        ("1709566200", module.NUMBER),
-        ("1709566200000.0", module.NUMBER),
-        ("20240304", module.NUMBER),
-        ("03/04/2024", module.SLASHES),
-        ("3.4.2024 10:30", module.SLASHES),
-        ("yesterday", module.OTHER),
-        ("Mon, 04 Mar 2024 10:30:00 GMT", module.OTHER),
-        ("2024-02-30", module.IMPOSSIBLE),
-        ("2024-02-30T10:00:00Z", module.IMPOSSIBLE),
-        ("2024-03-04T25:00:00Z", module.IMPOSSIBLE),
-        ("0204-03-04T10:00:00Z", module.YEAR),
-        ("9999-12-30", module.YEAR),
+        ("", module.rules.EMPTY.name),
+        ("1709566200", module.rules.NUMBER.name),
+        ("1709566200000.0", module.rules.NUMBER.name),
+        ("20240304", module.rules.NUMBER.name),
+        ("03/04/2024", module.rules.SLASHES.name),
+        ("3.4.2024 10:30", module.rules.SLASHES.name),
+        ("yesterday", module.rules.OTHER.name),
+        ("Mon, 04 Mar 2024 10:30:00 GMT", module.rules.OTHER.name),
+        ("2024-02-30", module.rules.IMPOSSIBLE.name),
+        ("2024-02-30T10:00:00Z", module.rules.IMPOSSIBLE.name),
+        ("2024-03-04T25:00:00Z", module.rules.IMPOSSIBLE.name),
+        ("0204-03-04T10:00:00Z", module.rules.YEAR.name),
+        ("9999-12-30", module.rules.YEAR.name),
     ],
 )
 def test_what_is_no_instant_is_refused_with_the_reason(text, reason):
     """Numbers, ambiguous days, days that do not exist, years out of this world."""
     assert read(text) == reason
-    assert module.REASONS[reason]
+    assert module.rules.STAMPS[reason].fix
 
 
 def test_a_stamp_is_read_by_itself():
@@ -99,7 +99,8 @@ def test_session_stamps_are_dates():
     """Midnight may be written out; any other time, or a zone, is no date of a session."""
     texts = ["2024-03-04", "2024-03-04 00:00:00", "2024-03-04T00:00:00.000000", "2024-03-04T16:00", "2024-03-04T00:00:00Z", "2024-02-30"]
     found = session_dates(pd.Series(texts, dtype="str"))
-    assert list(found.wrong) == ["", "", "", module.NO_SESSION_DATE, module.NO_SESSION_DATE, module.IMPOSSIBLE]
+    instant = module.rules.NO_SESSION_DATE.name
+    assert list(found.wrong) == ["", "", "", instant, instant, module.rules.IMPOSSIBLE.name]
     assert list(found.at[:3]) == [pd.Timestamp("2024-03-04")] * 3
     assert found.at[3:].isna().all()
 

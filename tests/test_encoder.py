@@ -407,7 +407,7 @@ def test_rows_of_other_bars_are_another_fit(tiny: str, tmp_path: Path) -> None:
 def test_parameters_of_the_training_can_be_set_from_the_command(tiny: str) -> None:
     """`--set model.epochs=3` reaches it, made or not; the defaults of other encoders stay."""
     from quantlab.models import ridge_regressor, with_text
-    from quantlab.strategy import _Setting, _with_parameter
+    from quantlab.strategy.setting import _Setting, _with_parameter
 
     model = with_text(ridge_regressor(), TextEncoder(tiny))
     changed = _with_parameter(model, _Setting(("epochs",), 3, "model.epochs"))

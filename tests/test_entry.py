@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -42,6 +46,55 @@ def test_an_interrupt_is_answered(debug: bool, capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().err
     assert said.count("interrupted; nothing half-written is left; the same command goes on from what is finished") == 1
     assert ("Traceback" in said) == debug
+
+
+def test_a_request_to_terminate_is_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    """SIGTERM ends a command as Ctrl-C does, with 143; afterwards it does what it did before."""
+    before = signal.getsignal(signal.SIGTERM)
+    app = typer.Typer(add_completion=False)
+    app.command()(lambda: signal.raise_signal(signal.SIGTERM))
+    assert answer(app, [], "work") == 143
+    assert capsys.readouterr().err.count("interrupted; nothing half-written is left") == 1
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "x.csv"), "No space left on device: 'x.csv': free some space"),
+        (MemoryError(), "out of memory: use fewer symbols"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_bug(error: BaseException, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A disk or memory that is full where nobody foresaw it: exit code 5."""
+    assert answer(command(error), [], "work") == 5
+    assert said in capsys.readouterr().err
+
+
+def test_an_output_that_is_full_is_said() -> None:
+    """Printing the result fails only when it is flushed, at the end."""
+    code = "import typer; from quantlab.entry import answer; app = typer.Typer(); app.command()(lambda: print('x' * 100)); "
+    code += "raise SystemExit(answer(app, [], 'work'))"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (5, "error: cannot write the output: No space left on device\n")
+
+
+def test_a_letter_that_the_terminal_lacks_is_shown_by_its_code() -> None:
+    """A folder's name may hold what no encoding has."""
+    code = "import typer; from quantlab.entry import answer; app = typer.Typer(); app.command()(lambda: print('r\\udcff é')); "
+    code += "raise SystemExit(answer(app, [], 'work'))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (0, "r\\udcff \\xe9\n")
+
+
+def test_another_kind_of_system_is_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its locks, several runs at once would spoil what they share."""
+    monkeypatch.setattr("quantlab.entry.POSIX", False)
+    assert answer(command(None), [], "work") == 2
+    assert "needs a POSIX system" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from quantlab.finetune.card import model_facts
 from quantlab.text import TextEncoder
 from quantlab.text.encoder import finetune as tuning
 from quantlab.text.encoder import loop
+from quantlab.text.encoder.card import sealed
 from quantlab.text.encoder.frozen import frozen_part
 from quantlab.text.encoder.heads import shares
 from quantlab.text.sentiment.model_folder import find_model
@@ -109,10 +110,10 @@ def test_a_folder_without_a_card_is_refused(made: Path, base: Path, tmp_path: Pa
     copy = Path(shutil.copytree(made, tmp_path / "copy"))
     card = json.loads((copy / "card.json").read_text())
     for name in ("task", "labels", "model", "fit_end", "knowledge_cutoff"):
-        (copy / "card.json").write_text(json.dumps({key: value for key, value in card.items() if key != name}))
+        (copy / "card.json").write_text(json.dumps(sealed({key: value for key, value in card.items() if key != name})))
         with pytest.raises(StorageError, match=f"it lacks {name}"):
             find_model(copy)
-    (copy / "card.json").write_text(json.dumps({**card, "model": {"scale": 1.0}}))
+    (copy / "card.json").write_text(json.dumps(sealed({**card, "model": {"scale": 1.0}})))
     with pytest.raises(StorageError, match=r"it lacks model\.dtype, model\.largest, model\.max_tokens, model\.offset"):
         find_model(copy)
     (copy / "card.json").write_text("{")

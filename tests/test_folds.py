@@ -63,13 +63,23 @@ def test_no_training_label_reaches_into_the_test(train: int, test: int, embargo:
 
 
 def test_too_few_bars_is_a_usage_error_that_says_what_to_do() -> None:
-    """Not an empty list of folds."""
+    """Not an empty list of folds; one bar more, and there is a fold of one test bar."""
     with pytest.raises(UsageError, match=r"20 bars are too few.*min_train"):
         list(WalkForward(train=18, test=5).split(TIMES, 5))
+    with pytest.raises(UsageError, match=r"20 bars are too few for one fold: min_train 15 \+ horizon 5 \+ 1 \+ embargo 0 leaves nothing"):
+        list(WalkForward(train=15, test=5).split(TIMES, 5))
+    assert positions(WalkForward(train=14, test=5), 5) == [(0, 13, 19, 19, True)]
+
+
+@pytest.mark.parametrize("train", [None, 504, 100])
+def test_the_first_test_comes_after_a_year_or_the_whole_window(train: int | None) -> None:
+    """Without min_train: 252 bars, or `train` if that is less."""
+    assert positions(WalkForward(train=train, test=500), 1, 300)[0][:3] == (0, min(252, train or 252) - 1, min(252, train or 252) + 1)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"train": 1}, {"test": 0}, {"embargo": -1}, {"train": 10, "min_train": 11}, {"test": 2.5}, {"test": True}]
+    "wrong",
+    [{"train": 1}, {"test": 0}, {"embargo": -1}, {"train": 10, "min_train": 11}, {"test": 2.5}, {"test": True}, {"train": None, "test": 0}],
 )
 def test_impossible_windows_are_refused(wrong: dict[str, object]) -> None:
     """Each is named with its value."""
@@ -78,6 +88,7 @@ def test_impossible_windows_are_refused(wrong: dict[str, object]) -> None:
 
 
 def test_a_fold_that_trains_on_its_test_is_refused() -> None:
-    """The noun itself holds the order of its instants."""
+    """The noun itself holds the order of its instants; a window of one bar is one."""
+    assert Fold(TIMES[5], TIMES[5], TIMES[6], TIMES[6]).partial is False
     with pytest.raises(UsageError, match="train before it tests"):
         Fold(TIMES[0], TIMES[5], TIMES[5], TIMES[8])

@@ -12,8 +12,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "quantlab"
 
-NOUNS = {"errors", "bars", "news", "folds", "costs", "dataset", "result"}
-PLUMBING = {"cache", "executor", "progress", "repro", "sessions", "trials"}
+NOUNS = {"errors", "blame", "bars", "news", "folds", "costs", "dataset", "result"}
+PLUMBING = {"cache", "executor", "progress", "repro", "sessions", "storage", "trials"}
 VERBS = {
     "data",
     "synthetic",
@@ -30,7 +30,7 @@ VERBS = {
     "explain",
     "evidence",
 }
-ASSEMBLY = {"strategy", "provenance", "audit", "run", "combinatorial", "compare", "sweep", "finetune"}
+ASSEMBLY = {"strategy", "provenance", "steps", "audit", "run", "combinatorial", "compare", "sweep", "finetune", "doctor"}
 DOORS = {"backtest", "cli", "commands", "entry", "__main__"}
 FLOORS = [NOUNS, PLUMBING, VERBS, ASSEMBLY, DOORS]
 ALLOWED_AMONG_VERBS = {

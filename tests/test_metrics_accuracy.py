@@ -39,7 +39,8 @@ def test_auc_counts_ties_half_and_needs_both_classes() -> None:
     """A constant signal ranks nothing: .5. With one class alone there is nothing to rank."""
     assert metrics.auc(series(1, 1, 1, 1), series(1, -1, 1, -1)) == 0.5
     assert math.isnan(metrics.auc(series(1, 2), series(1, 1)))
-    assert math.isnan(metrics.mcc(series(1, 2), series(1, -1)))
+    for signal, target in (((1, 2), (1, -1)), ((-1, -2), (1, -1)), ((1, -1), (-1, -2)), ((1, -1), (1, 2))):
+        assert math.isnan(metrics.mcc(series(*signal), series(*target)))
 
 
 def test_balanced_accuracy_by_hand() -> None:
@@ -76,6 +77,14 @@ def test_coverage_by_hand() -> None:
     assert metrics.coverage(signal, target, n_levels=4)["n"].tolist() == [4, 3, 2, 1]
 
 
+def test_coverage_counts_only_what_signal_and_target_know() -> None:
+    """A row without a signal is no abstention: nobody asked. One row judged is all of them; ten levels are the default."""
+    assert metrics.coverage(rows([1, math.nan, 0]), rows([1, 1, 1]))["coverage"].tolist() == [0.5]
+    assert metrics.coverage(rows([1.0]), rows([1.0]))["coverage"].tolist() == [1.0]
+    levels = rows([float(k) for k in range(1, 11)], [float(k) for k in range(11, 21)])
+    assert metrics.coverage(levels, levels)["n"].tolist() == list(range(20, 0, -2))
+
+
 def test_coverage_of_ties_and_of_nothing() -> None:
     """Signals of one strength have one level; without a judged row there is none."""
     assert metrics.coverage(rows([1, -1, 1, -1]), rows([1, 1, 1, 1]))[["coverage", "hit_rate"]].to_numpy().tolist() == [[1.0, 0.5]]
@@ -96,7 +105,7 @@ def test_log_loss_by_hand() -> None:
     assert metrics.log_loss(series(0.8, 0.4), series(1, -1)) == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
     assert metrics.log_loss(series(0.5, 0.5), series(1, -1)) == pytest.approx(math.log(2))
     assert metrics.log_loss(series(0.0), series(1)) == pytest.approx(36.04, abs=0.01)
-    assert metrics.log_loss(series(1.0), series(1)) == pytest.approx(0.0, abs=1e-15)
+    assert 0.0 < metrics.log_loss(series(1.0), series(1)) < 1e-15
 
 
 def test_calibration_by_hand() -> None:
@@ -120,16 +129,23 @@ def test_calibration_by_quantiles() -> None:
     ]
     assert metrics.calibration(series(0.5, 0.5), series(1, -1), strategy="quantile")["n"].tolist() == [2]
     assert metrics.calibration(series(), series(), n_bins=2)["n"].tolist() == [0, 0]
+    assert metrics.calibration(series(1.0, 0.2), series(1, -1), n_bins=1)["n"].tolist() == [2]
+    with pytest.raises(UsageError, match=r"^calibration: n_bins must be a whole number >= 1, not 0$"):
+        metrics.calibration(series(0.5), series(1), n_bins=0)
     assert metrics.calibration(series(), series(), n_bins=2, strategy="quantile")["n"].tolist() == [0, 0]
-    with pytest.raises(UsageError, match=r"not 'quantiles' \(did you mean 'quantile'\?\)"):
+    with pytest.raises(UsageError, match=r"strategy must be one of uniform, quantile, not 'quantiles' \(did you mean 'quantile'\?\)"):
         metrics.calibration(series(0.5), series(1), strategy="quantiles")  # type: ignore[arg-type]  # the mistake under test
 
 
 def test_a_signal_is_no_probability() -> None:
     """A signal between -1 and 1 is refused with its place and the way to turn it into one; the last bits of a sum are not."""
     for name in ("brier", "brier_skill", "log_loss", "calibration"):
-        with pytest.raises(DataError, match=r"it is .*-0.5.* at .*2020-01-02.*\(1 \+ signal\) / 2"):
+        with pytest.raises(
+            DataError, match=r"it is .*-0.5.* at .*2020-01-02.*: pass \(1 \+ signal\) / 2 for a signal that is P\(up\) - P\(down\)$"
+        ):
             getattr(metrics, name)(series(0.5, -0.5), series(1, -1))
+        with pytest.raises(DataError, match=r"it is .*1\.5"):
+            getattr(metrics, name)(series(0.5, 1.5), series(1, -1))
     assert metrics.brier(series(1.0 + 1e-12, -1e-12), series(1, -1)) == 0.0
 
 

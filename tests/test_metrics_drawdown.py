@@ -33,6 +33,19 @@ def test_drawdowns_table() -> None:
     assert [None if pd.isna(t) else t.day for t in table["recovery"]] == [None, 3, 6]
     assert table["sessions"].tolist() == [1, 2, 1]
     assert table["calendar_days"].tolist() == [0, 2, 1]
+    assert table.index.equals(pd.RangeIndex(3))
+    assert metrics.underwater(returns).index.equals(returns.index)
+
+
+def test_the_trough_is_the_deepest_session_and_equal_drawdowns_stay_in_order() -> None:
+    """Down 10% twice, then up: the trough is the second day. Equal ones, each made good, come in order of time."""
+    assert [time.day for time in metrics.drawdowns(series(0.1, -0.1, -0.1, 0.05, 0.5))["trough"]] == [3]
+    halved = metrics.drawdowns(series(*[-0.5, 1.0, -0.75, 3.0] * 30))
+    assert halved["depth"].tolist() == [-0.75] * 30 + [-0.5] * 30
+    assert all(table["start"].is_monotonic_increasing for _, table in halved.groupby("depth"))
+    none = metrics.drawdowns(series(0.1, 0.2))
+    assert none.empty
+    assert none["recovery"].dtype == halved["recovery"].dtype == none["trough"].dtype
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -88,6 +101,8 @@ def test_alpha_beta() -> None:
     alpha, beta = metrics.alpha_beta(0.01 + 2 * benchmark, benchmark.where(benchmark != 0), periods=10)
     assert (alpha, beta) == pytest.approx((0.1, 2.0))
     assert all(math.isnan(value) for value in metrics.alpha_beta(benchmark, 0 * benchmark))
+    assert metrics.alpha_beta(series(0.01, 0.03), series(0.0, 0.01), periods=1) == pytest.approx((0.01, 2.0))
+    assert all(math.isnan(value) for value in metrics.alpha_beta(series(0.01), series(0.02)))
 
 
 def test_active_returns_by_hand() -> None:
@@ -136,5 +151,6 @@ def test_break_even_cost_by_hand() -> None:
     assert metrics.break_even_bps(gross, turnover) == pytest.approx(40.0)
     assert np.mean(gross - metrics.break_even_bps(gross, turnover) / 1e4 * turnover) == pytest.approx(0.0, abs=1e-15)
     assert metrics.break_even_bps(-gross, turnover) == pytest.approx(-40.0)
+    assert metrics.break_even_bps(gross, 2 * turnover) == pytest.approx(20.0)
     assert math.isnan(metrics.break_even_bps(gross, 0 * turnover))
     assert math.isnan(metrics.annual_turnover(series()))

@@ -36,6 +36,7 @@ def test_periods_annualise() -> None:
     for name in ("volatility", "sharpe", "sortino"):
         metric = getattr(metrics, name)
         assert metric(published(), periods=365) == pytest.approx(metric(published()) * math.sqrt(365 / 252))
+    assert metrics.calmar(published(), periods=365) == pytest.approx(metrics.cagr(published(), periods=365) / 0.05)
 
 
 def test_returns_compound() -> None:
@@ -72,6 +73,13 @@ def test_sortino_counts_all_observations() -> None:
     assert metrics.sortino(series(-0.1, 0.1, 0.2, 0.2), periods=1) == pytest.approx(0.1 / 0.05)
 
 
+def test_figures_take_whole_numbers_and_missing_ones_of_any_kind() -> None:
+    """Profits in whole pounds, with one unknown: NaN, as for floats."""
+    profits = pd.Series([2, -1, None], dtype="Int64")
+    assert metrics.profit_factor(profits.dropna()) == 2.0
+    assert math.isnan(metrics.profit_factor(profits))
+
+
 def test_monthly_table() -> None:
     """Months compound, a month without sessions is NaN, and the year is the product of its months."""
     index = pd.DatetimeIndex(["2019-12-30", "2019-12-31", "2020-01-02", "2020-03-02"], tz="UTC").as_unit("us")
@@ -97,6 +105,8 @@ def test_moments_are_those_of_the_population() -> None:
     """0 0 0 4: mean 1, variance 3, third moment 6, fourth 21; kurtosis is not in excess of 3."""
     values = series(0, 0, 0, 4)
     assert metrics.skewness(values) == pytest.approx(6 / 3**1.5)
+    assert (metrics.skewness(series(1, 3)), metrics.kurtosis(series(1, 3))) == (0.0, 1.0)
+    assert all(math.isnan(getattr(metrics, name)(series(0.1))) for name in ("skewness", "volatility", "sharpe"))
     assert metrics.kurtosis(values) == pytest.approx(21 / 9)
 
 
@@ -131,10 +141,11 @@ def test_tails_by_hand() -> None:
 
 
 def test_a_level_is_a_share() -> None:
-    """5 for five percent is refused."""
-    for name in ("value_at_risk", "expected_shortfall", "tail_ratio"):
-        with pytest.raises(UsageError, match="between 0 and 1, as a fraction, not 5"):
-            getattr(metrics, name)(TAILS, level=5)
+    """5 for five percent is refused, and so are the ends and what is just beyond."""
+    for name, said in {"value_at_risk": "value_at_risk", "expected_shortfall": "value_at_risk", "tail_ratio": "tail_ratio"}.items():
+        for level in (5, 0.0, 1.0, 1.5):
+            with pytest.raises(UsageError, match=f"^{said}: level must lie between 0 and 1, as a fraction, not {level}$"):
+                getattr(metrics, name)(TAILS, level=level)
 
 
 def test_best_and_worst_days_and_months() -> None:
@@ -146,8 +157,13 @@ def test_best_and_worst_days_and_months() -> None:
     months = pd.Series([0.1, 0.1, -0.5], index=pd.DatetimeIndex(["2020-01-02", "2020-01-03", "2020-02-03"], tz="UTC"))
     assert metrics.best(metrics.monthly_returns(months), 1).to_dict() == {pd.Period("2020-01", "M"): pytest.approx(0.21)}
     assert metrics.worst(metrics.monthly_returns(months), 1).to_dict() == {pd.Period("2020-02", "M"): pytest.approx(-0.5)}
-    with pytest.raises(UsageError, match="best: n must be a whole number >= 1, not 0"):
-        metrics.best(returns, 0)
+    for name in ("best", "worst"):
+        for n in (0, True):
+            with pytest.raises(UsageError, match=f"^{name}: n must be a whole number >= 1, not {n}$"):
+                getattr(metrics, name)(returns, n)
+        tied = getattr(metrics, name)(series(*[0.01, 0.02] * 30), 60)
+        assert all(days.index.is_monotonic_increasing for _, days in tied.groupby(tied))
+        assert len(getattr(metrics, name)(published())) == 5
 
 
 def test_a_session_that_closes_at_midnight_counts_in_the_day_it_ends() -> None:

@@ -28,6 +28,7 @@ def test_information_coefficient_by_hand() -> None:
     assert coefficient.iloc[:3].tolist() == pytest.approx([1.0, -1.0, 0.5])
     assert coefficient.iloc[3:].isna().all()
     assert coefficient.index.equals(signal.index.get_level_values(0).unique())
+    assert coefficient.name == "ic"
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
@@ -59,6 +60,9 @@ def test_newey_west_without_lags_and_without_variation() -> None:
     assert math.isnan(metrics.newey_west_t(series(1, 1, 1), 1))
     assert math.isnan(metrics.newey_west_t(series(), 1))
     assert metrics.newey_west_t(values, 99) == metrics.newey_west_t(values, 3)
+    assert metrics.newey_west_t(values, 3) != metrics.newey_west_t(values, 2)
+    assert metrics.newey_west_t(series(0, 1), 0) == pytest.approx(0.5 / math.sqrt(0.25 / 2))
+    assert metrics.newey_west_t(series(2, 4, 2, 4), 1) == pytest.approx(3 * 4 / math.sqrt(4 - 2 * 0.5 * 3))
 
 
 def test_overlapping_labels_fool_the_naive_test() -> None:
@@ -92,6 +96,15 @@ def test_ic_summary_by_hand() -> None:
     assert math.isnan(metrics.ic_summary(series(0.2, 0.2), 1).ir)
 
 
+def test_an_ic_of_nothing_is_not_positive_and_one_session_has_no_spread() -> None:
+    """0.1, 0 and 0.2: two of three; the deviation of two is theirs, of one is unknown."""
+    assert metrics.ic_summary(series(0.1, 0.0, 0.2), 1).positive == pytest.approx(2 / 3)
+    two, one = metrics.ic_summary(series(0.1, 0.3), 0), metrics.ic_summary(series(0.1), 0)
+    assert (two.std, two.ir) == pytest.approx((math.sqrt(0.02), 0.2 / math.sqrt(0.02)))
+    assert (one.n, one.mean, one.positive) == (1, 0.1, 1.0)
+    assert all(math.isnan(value) for value in (one.std, one.ir, one.t))
+
+
 def test_ic_summary_corrects_for_overlap() -> None:
     """Its t is Newey and West's with the lags given."""
     values = series(0.02, 0.05, -0.01, 0.03, 0.04, -0.02, 0.01, 0.06, 0, 0.02, 0.03, -0.03)
@@ -111,7 +124,10 @@ def test_ic_decay_over_horizons() -> None:
     assert table.loc[5, ["n", "mean", "std", "ir", "positive"]].tolist() == pytest.approx(
         [54, ic.mean(), ic.std(), ic.mean() / ic.std(), (ic.dropna() > 0).mean()]
     )
-    assert metrics.ic_decay(targets[1], {}).empty
+    assert (table.index.name, list(table.columns)) == ("horizon", ["n", "mean", "std", "ir", "t", "positive"])
+    none = metrics.ic_decay(targets[1], {})
+    assert none.empty
+    assert list(none.columns) == list(table.columns)
     with pytest.raises(UsageError, match="horizon must be a whole number >= 1, not 0"):
         metrics.ic_decay(targets[1], {0: targets[1]})
 
@@ -128,6 +144,20 @@ def test_quantile_returns_by_hand() -> None:
     assert len(table) == 5
     assert metrics.quantile_returns(signal, target, n_quantiles=5).isna().all(axis=None)
     assert metrics.quantile_spread(table).iloc[:2].tolist() == pytest.approx([0.025, 0.03])
+    assert (table.columns.name, metrics.quantile_spread(table).name) == ("quantile", "spread")
+    assert metrics.quantile_returns(signal, target).columns.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_quantile_that_ties_leave_empty_is_there_without_a_value() -> None:
+    """Two low and two high signals in three parts: nobody is in the middle; the spread is of the ends."""
+    table = metrics.quantile_returns(rows([1, 1, 2, 2]), rows([0.1, 0.3, 0.5, 0.9]), n_quantiles=3)
+    assert table.iloc[0].tolist() == pytest.approx([0.2, math.nan, 0.7], nan_ok=True)
+    assert metrics.quantile_spread(table).tolist() == pytest.approx([0.5])
+
+
+def test_the_number_of_quantiles_is_checked() -> None:
+    """One part is none."""
+    signal = target = rows([1, 2, 3])
     with pytest.raises(UsageError, match="n_quantiles must be a whole number >= 2, not 1"):
         metrics.quantile_returns(signal, target, n_quantiles=1)
 
@@ -150,6 +180,7 @@ def test_quantile_summary_by_hand() -> None:
     per_session = pd.DataFrame({1: [0.0, 0.2, math.nan], 2: [0.1, 0.5, 0.3]})
     table = metrics.quantile_summary(per_session, 0)
     assert table.index.tolist() == [1, 2, "spread"]
+    assert (table.index.name, table.index.dtype) == ("quantile", np.dtype(object))
     assert table["mean"].tolist() == pytest.approx([0.1, 0.3, 0.2])
     assert table["n"].tolist() == [2, 3, 2]
     assert table.loc["spread", "t"] == pytest.approx(0.2 / math.sqrt(0.01 / 2))
@@ -161,6 +192,7 @@ def test_rank_autocorrelation_by_hand() -> None:
     """The same order again is 1, the reverse -1; the first session has nothing before it; only names that have both count."""
     signal = rows([1, 2, 3], [2, 5, 9], [3, 2, 1], [4, 2, 1, 0])
     assert metrics.rank_autocorrelation(signal).tolist() == pytest.approx([math.nan, 1, -1, 1], nan_ok=True)
+    assert metrics.rank_autocorrelation(signal).name == "rank_autocorrelation"
     assert metrics.rank_autocorrelation(signal, lag=2).tolist() == pytest.approx([math.nan, math.nan, -1, -1], nan_ok=True)
     with pytest.raises(UsageError, match="lag must be a whole number >= 1, not -1"):
         metrics.rank_autocorrelation(signal, lag=-1)
@@ -174,6 +206,13 @@ def test_pooled_ic_by_hand() -> None:
     assert metrics.information_coefficient(signal, target).isna().all()
     assert sums.index.equals(signal.index.get_level_values(0))
     assert sums.iloc[-1].tolist() == [0.0] * 6
+    assert sums.iloc[:4].to_numpy() == pytest.approx(  # ranks 1 2 3 4 of 5 about the middle: -.3 -.1 .1 .3
+        np.array([[1, a, b, a * a, b * b, a * b] for a, b in [(-0.3, -0.3), (-0.1, -0.1), (0.1, 0.3), (0.3, 0.1)]])
+    )
+    falling = [
+        metrics.session_rank_sums(rows(*[[float(k)] for k in range(n)]), rows(*[[float(-k)] for k in range(n)])) for n in range(3, 80)
+    ]
+    assert {metrics.pooled_ic(one) for one in falling} <= {-1.0, np.nextafter(-1.0, 0.0), np.nextafter(np.nextafter(-1.0, 0.0), 0.0)}
     assert math.isnan(metrics.pooled_ic(metrics.session_rank_sums(rows([1, 2]), rows([1, 2]))))
     assert math.isnan(metrics.pooled_ic(metrics.session_rank_sums(rows([7, 7, 7, 7]), rows([1, 2, 3, 4]))))
 

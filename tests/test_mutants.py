@@ -18,7 +18,7 @@ MUTANTS = {
         "folds.py",
         "return horizon + 1 + self.embargo",
         "return horizon + self.embargo",
-        "test_no_lookahead.py::test_a_shipped_strategy_is_the_same_on_truncated_data[price_momentum]",
+        "test_no_lookahead.py::test_a_shipped_strategy_passes_its_audit[price_momentum]",
     ),
     "known at the very close": ("news.py", 'side="right"', 'side="left"', "test_news.py"),
     "execution delay removed": ("portfolio.py", "weights.shift(1)", "weights.shift(0)", "test_portfolio.py"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from conftest import closes, flat_bars, news_of
 from hypothesis import given, settings
@@ -104,20 +107,123 @@ def test_a_slice_has_the_fingerprint_of_the_same_rows_from_another_join() -> Non
     assert first.fingerprint() != Documents.of(known_news(more, THREE_DAYS)).fingerprint()
 
 
-def test_documents_of_anything_else_is_a_clear_error() -> None:
-    """A plain column of strings is refused by name."""
-    with pytest.raises(TypeError, match="known_news"):
-        Documents.of(pd.Series(["a"]))
+def test_the_column_has_the_type_that_learners_read() -> None:
+    """Distinct texts as text, ages as durations, and rows named time and symbol; flat, whole numbers of 64 bits."""
+    column = known_news(news_of(("2024-01-02T10:00:00Z", "A", "x")), THREE_DAYS)
+    document = pa.struct([("text", pa.dictionary(pa.int32(), pa.string())), ("age", pa.duration("us"))])
+    assert column.dtype == pd.ArrowDtype(pa.list_(document))
+    for made in (column, known_news(News.none(), THREE_DAYS)):
+        assert (made.name, list(made.index.names)) == ("news", ["time", "symbol"])
+        documents = Documents.of(made)
+        assert [array.dtype for array in (documents.text, documents.row, documents.bar)] == [np.int64] * 3
+        assert documents.bar.tolist() == [0, 0, 1, 1, 2, 2]
+        assert documents.n_rows == 6
+
+
+def test_a_missing_cell_is_one_without_documents() -> None:
+    """Rows that came in by a reindex hold none; a column without times has no bars."""
+    column = known_news(news_of(("2024-01-01T10:00:00Z", "A", "x")), THREE_DAYS)
+    more = column.reindex([(THREE_DAYS.times[0], "A"), (THREE_DAYS.times[0], "C"), (THREE_DAYS.times[1], "A")])
+    assert more.isna().tolist() == [False, True, False]
+    documents = Documents.of(more)
+    assert (documents.n_by_row.tolist(), documents.texts, documents.bar.tolist()) == ([1, 0, 0], ("x",), [0, 0, 1])
+    assert Documents.of(column.reset_index(drop=True)).bar.tolist() == []
+
+
+def test_many_documents_of_one_cell_stay_in_order() -> None:
+    """Forty of the market and of the name in turn, a minute apart: oldest first, where a sort that is not stable would deal them out."""
+    rows = [(f"2024-01-02T10:{minute:02}:00Z", "A" if minute % 2 else MARKET, f"{minute:02}") for minute in range(40)]
+    found = cells(known_news(news_of(*rows), THREE_DAYS))
+    assert found[2, "A"] == [f"{minute:02}" for minute in range(40)]
+    assert found[2, "B"] == [f"{minute:02}" for minute in range(0, 40, 2)]
+
+
+def test_a_mean_needs_no_document_in_the_last_row_and_weights_of_any_size() -> None:
+    """Hand-worked: (1 + 3) / 2 with weights of a quarter; the second row holds the second document alone, the third none."""
+    documents = Documents(("a", "b"), np.array([0, 1, 1]), np.array([0, 0, 1]), np.zeros(3), 3)
+    means = documents.mean_by_row(np.array([[1.0, 10.0], [3.0, 30.0]]), np.full(3, 0.25))
+    assert means.tolist() == [[2.0, 20.0], [3.0, 30.0], [0.0, 0.0]]
+
+
+def test_everything_that_a_learner_reads_is_in_the_fingerprint() -> None:
+    """Another text, row, age, bar or number of rows is another fingerprint, and so is a text that ends elsewhere."""
+    base: dict[str, Any] = {"texts": ("ab", "c"), "text": np.array([0, 1]), "row": np.array([0, 1]), "age_hours": np.array([1.0, 2.0])}
+    base |= {"n_rows": 3, "bar": np.array([0, 0, 1])}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"texts": ("a", "bc")},
+        {"texts": ("ab", "\ud800")},  # half a character, as a careless crawler leaves it
+        {"text": np.array([1, 0])},
+        {"row": np.array([0, 2])},
+        {"age_hours": np.array([1.0, 2.5])},
+        {"n_rows": 4},
+        {"bar": np.array([0, 1, 2])},
+    ]
+    found = [Documents(**(base | change)).fingerprint() for change in changes]
+    assert len(set(found)) == len(changes)
+    assert found[0] == Documents(**base).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["a"], "not list"),
+        (np.array(["a"]), "not ndarray"),
+        (pd.Series([1.0]), "not Series"),
+        (pd.Series(["a"], dtype=pd.ArrowDtype(pa.string())), "not one of string"),
+    ],
+)
+def test_documents_of_anything_else_is_a_clear_error(wrong: Any, said: str) -> None:
+    """What came instead is named."""
+    with pytest.raises(TypeError, match=rf"^a text learner reads the news column made by known_news\(\), {said}$"):
+        Documents.of(wrong)
+
+
+def test_news_is_a_sorted_table_of_text() -> None:
+    """Sorted by instant, symbol, id, text and source, whatever the order, types and missing columns of the input."""
+    stamps = pd.DatetimeIndex(["2024-01-02", "2024-01-01", "2024-01-01", "2024-01-01"]).tz_localize("Asia/Tokyo").as_unit("ns")
+    table = pd.DataFrame({"text": ["x", "z", "y", "y"], "symbol": pd.Categorical(["A", "A", "B", "A"]), "available_at": stamps})
+    made = News(table).table
+    assert list(made.columns) == ["available_at", "symbol", "text", "source", "id"]
+    assert made.index.equals(pd.RangeIndex(4))
+    assert made["available_at"].dtype == pd.DatetimeTZDtype("us", "UTC")
+    assert {str(made[name].dtype) for name in ("symbol", "text", "source", "id")} == {"str"}
+    assert made[["symbol", "text", "source", "id"]].to_numpy().tolist() == [
+        ["A", "y", "", ""],
+        ["A", "z", "", ""],
+        ["B", "y", "", ""],
+        ["A", "x", "", ""],
+    ]
+    known = News(table.assign(id=["1", "2", None, None], source=[None, "wire", None, "wire"])).table
+    assert known[["symbol", "text", "source", "id"]].to_numpy().tolist() == [
+        ["A", "y", "wire", ""],
+        ["A", "z", "wire", "2"],
+        ["B", "y", "", ""],
+        ["A", "x", "", "1"],
+    ]
+
+
+def test_until_keeps_a_document_of_that_very_instant() -> None:
+    """Both ends included, as with bars: whether it was known is the join's question."""
+    news = news_of(("2024-01-01T10:00:00Z", "A", "x"), ("2024-01-01T10:00:01Z", "A", "y"))
+    assert news.until(pd.Timestamp("2024-01-01T10:00:00Z")).table["text"].tolist() == ["x"]
 
 
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"available_at": pd.to_datetime(["2024-01-01"]), "symbol": ["A"], "text": ["x"]}, "time-zone aware"),
+        (
+            {"available_at": pd.to_datetime(["2024-01-01"]), "symbol": ["A"], "text": ["x"]},
+            r"^news.available_at must be time-zone aware: use tz_localize\(...\).tz_convert\('UTC'\)$",
+        ),
         ({"symbol": ["A"], "text": ["x"]}, "available_at"),
         ({"available_at": pd.to_datetime(["2024-01-01"], utc=True), "symbol": [""], "text": ["x"]}, "news.symbol is empty in row 0"),
         ({"available_at": pd.to_datetime(["2024-01-01"], utc=True), "symbol": ["A"], "text": [None]}, "news.text is empty in row 0"),
         ({"available_at": pd.to_datetime([None], utc=True), "symbol": ["A"], "text": ["x"]}, "news.available_at is empty in row 0"),
+        (
+            {"available_at": pd.to_datetime(["2024-01-01"] * 3, utc=True), "symbol": ["A", "B", ""], "text": ["x", "y", "z"]},
+            "^news.symbol is empty in row 2: fill it or drop the row$",
+        ),
     ],
 )
 def test_news_without_instant_symbol_or_text_is_refused(table: dict[str, object], said: str) -> None:

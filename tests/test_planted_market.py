@@ -27,7 +27,7 @@ STRATEGIES = Path(__file__).resolve().parents[1] / "strategies"
 HORIZON = 5
 
 
-def text_alone(model: BaseEstimator, train: int = 252) -> Strategy:
+def text_alone(model: BaseEstimator, train: int = 252, test: int = 63) -> Strategy:
     """Return a strategy that sees nothing but the news of the last three bars."""
     return Strategy(
         name="text_alone",
@@ -35,7 +35,7 @@ def text_alone(model: BaseEstimator, train: int = 252) -> Strategy:
         target=ForwardReturn(horizon=HORIZON, kind="rank"),
         model=model,
         weights=long_short,
-        folds=WalkForward(train=train, test=63),
+        folds=WalkForward(train=train, test=test),
     )
 
 
@@ -53,13 +53,14 @@ def market() -> Market:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "learner",
-    [Sentiment(), LdaTopics(n_topics=20), TextEncoder(max_documents=1500)],
+    ("learner", "test"),
+    [(Sentiment(), 63), (LdaTopics(n_topics=20), 63), (TextEncoder(max_documents=1500), 252)],  # few folds where a fit takes long
     ids=["sentiment", "topics", "encoder"],
 )
-def test_each_text_learner_alone_finds_the_planted_effect(learner: BaseEstimator, market: Market, tmp_path: Path) -> None:
+def test_each_text_learner_alone_finds_the_planted_effect(learner: BaseEstimator, test: int, market: Market, tmp_path: Path) -> None:
     """Out of sample, what it says goes with the planted tone; so does the return, less clearly."""
-    result = run(text_alone(with_text(ridge_regressor(), learner)), market.dataset, Settings(cache=Cache(tmp_path)))
+    strategy = text_alone(with_text(ridge_regressor(), learner), test=test)
+    result = run(strategy, market.dataset, Settings(cache=Cache(tmp_path)))
     planted = market.planted_signal().reindex(result.predicted.signal.index)
     ic, error = ic_and_error(result.predicted.signal, planted)
     assert ic > 3 * error

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import flat_bars, random_bars
 
-from quantlab.audit.ledger import execution_check, ledger_check, replay
+from quantlab.audit.ledger import execution_check, ledger_check, read_orders, replay
 from quantlab.bars import Bars
 from quantlab.costs import Costs
 from quantlab.errors import DataError, UsageError
@@ -59,6 +61,21 @@ def test_fees_and_slippage_by_hand() -> None:
     assert portfolio.equity.iloc[1] == pytest.approx(1e6 - 5_000 - 5_050)
     assert portfolio.gross_returns.iloc[1] == pytest.approx(0)
     assert portfolio.turnover.iloc[1] == pytest.approx(0.505)
+    assert portfolio.fees.iloc[:2].tolist() == pytest.approx([0, 5_050])
+    names = ("equity", "returns", "gross_returns", "turnover", "fees", "slippage")
+    assert [getattr(portfolio, name).name for name in names] == list(names)
+
+
+def test_what_is_sold_pays_for_what_is_bought_in_the_same_bar() -> None:
+    """All of A, then all of B, then all of A again: with the names in either order nothing is cut, and no order stays undone."""
+    bars = flat_bars({"A": [10.0] * 4, "B": [10.0] * 4})
+    portfolio = simulate(weights_of(bars, A=[1, 0, 1, 0], B=[0, 1, 0, 1]), bars, FREE)
+    assert portfolio.cut.empty
+    assert portfolio.positions.to_numpy().tolist() == [[0, 0], [100_000, 0], [0, 100_000], [100_000, 0]]
+    assert portfolio.orders["side"].tolist() == ["buy", "sell", "buy", "buy", "sell"]
+    assert portfolio.orders["symbol"].tolist() == ["A", "A", "B", "A", "B"]
+    assert portfolio.orders.index.equals(pd.RangeIndex(5))
+    assert portfolio.orders["decided_at"].tolist() == [bars.times[k - 1] for k in (1, 2, 2, 3, 3)]
 
 
 def test_long_and_short_legs_earn_their_difference() -> None:
@@ -107,8 +124,13 @@ def test_a_name_counts_as_delisted_after_some_missing_bars_whatever_comes_later(
 def test_ruin_is_an_error_and_not_a_return() -> None:
     """Short all there is, and the price more than doubles: returns on negative equity would mean nothing."""
     bars = flat_bars({"A": [10, 10, 10, 25, 20]})
-    with pytest.raises(UsageError, match="ruined: its equity is -500,000"):
+    with pytest.raises(UsageError, match=r"ruined: its equity is -500,000 at 2024-01-04 21:00:00\+00:00"):
         simulate(weights_of(bars, A=[-1.0] * 5), bars, FREE)
+    bars = flat_bars({"A": [10, 10, 10, 20, 30]})
+    with pytest.raises(UsageError, match=r"ruined: its equity is 0 at 2024-01-04"):
+        simulate(weights_of(bars, A=[-1.0] * 5), bars, FREE)
+    penniless = simulate(weights_of(bars, A=[-0.5, 0, 0, 0, 0]), bars, FREE, cash=1.0)
+    assert penniless.equity.tolist() == pytest.approx([1.0] * 5)
 
 
 def test_the_end_of_the_data_is_no_delisting() -> None:
@@ -134,6 +156,17 @@ def test_an_order_that_cash_cannot_pay_is_listed_as_cut() -> None:
     assert cut["filled"].iloc[0] == pytest.approx(100_000 / 1.01)
 
 
+def test_a_cut_order_is_listed_by_what_it_asked_and_got_beyond_what_was_held() -> None:
+    """Half of A is held over a bar without orders; then all is asked for: 50,000 shares more, of which the fee takes its part."""
+    bars = flat_bars({"A": [10.0] * 5})
+    bars = replace(bars, volume=bars.volume.assign(A=[1.0, 1, 0, 1, 1]))
+    cut = simulate(weights_of(bars, A=[0.5, 0.5, 1, 1, 1]), bars, replace(FREE, fee_bps=100)).cut
+    assert cut["time"].tolist()[:1] == [bars.times[3]]
+    asked = 995_000 / 10 - 50_000  # a fee of 5,000 was paid for the first half
+    assert cut["asked"].iloc[0] == pytest.approx(asked)
+    assert cut["filled"].iloc[0] == pytest.approx(495_000 / 10 / 1.01)
+
+
 def test_nothing_is_cut_when_cash_suffices() -> None:
     """The list is empty for a hedged book."""
     bars = random_bars(40, 6)
@@ -145,8 +178,10 @@ def test_columns_in_another_order_are_refused() -> None:
     """vectorbt would trade the wrong stock, silently."""
     bars = random_bars(5, 3)
     weights = pd.DataFrame(0.1, bars.times, bars.symbols[::-1])
-    with pytest.raises(DataError, match="not aligned"):
+    with pytest.raises(DataError, match=r"^weights are not aligned with the bars: reindex them to bars.times and bars.symbols"):
         simulate(weights, bars, Costs())
+    with pytest.raises(UsageError, match=r"^fill must be 'open' or 'close', not 'noon'$"):
+        simulate(pd.DataFrame(0.1, bars.times, bars.symbols), bars, Costs(), fill="noon")  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -173,6 +208,18 @@ def test_trades_are_round_trips() -> None:
     trade = simulate(weights_of(bars, A=[1, 0, 0, 0]), bars, FREE).trades.iloc[0]
     assert trade[["symbol", "side", "entry_time", "exit_time"]].tolist() == ["A", "long", bars.times[1], bars.times[2]]
     assert trade[["entry_price", "exit_price", "return"]].tolist() == pytest.approx([10, 12, 0.2])
+    assert trade[["size", "pnl"]].tolist() == pytest.approx([100_000, 200_000])
+
+
+def test_trades_are_in_order_of_their_entry_and_those_still_open_have_no_exit() -> None:
+    """B is sold short first and still held; A is bought and sold again."""
+    bars = flat_bars({"A": [10, 10, 10, 12, 12], "B": [10, 10, 10, 9, 9]})
+    trades = simulate(weights_of(bars, A=[0, 0.5, 0, 0, 0], B=[-0.5] * 5), bars, FREE).trades
+    assert trades["symbol"].tolist() == ["B", "A"]
+    assert trades["side"].tolist() == ["short", "long"]
+    assert trades["exit_time"].isna().tolist() == trades["exit_price"].isna().tolist() == [True, False]
+    assert trades.index.equals(pd.RangeIndex(2))
+    assert trades["exit_price"].dtype == np.float64
 
 
 def test_exposure_is_the_share_of_equity() -> None:
@@ -214,7 +261,23 @@ def test_the_ledger_notices_a_wrong_order(damage: str) -> None:
         orders.loc[3, damage] *= 1.01 if damage != "fee" else 100
     check = ledger_check(portfolio, orders, bars)
     assert not check.passed
-    assert str(bars.times[0].year) in check.detail
+    first = orders["time"].iloc[3] if damage != "drop" else portfolio.orders["time"].iloc[3]
+    assert re.fullmatch(r"replayed orders agree with the simulated equity to .*e.* of capital at .*", check.detail)
+    assert pd.Timestamp(check.detail.rpartition(" at ")[2]) >= first
+
+
+@pytest.mark.parametrize(("error", "passed"), [(0.0, True), (1.0, True), (1.001, False), (np.nan, False)])
+def test_one_millionth_of_the_capital_is_let_pass_and_nothing_unknown_is(error: float, passed: bool) -> None:
+    """The simulated equity is off by so much of a million on one bar; an unknown equity agrees with nothing."""
+    bars = flat_bars({"A": [10.0] * 3})
+    portfolio = simulate(weights_of(bars, A=[0.5, 0.5, 0.5]), bars, FREE)
+    equity = portfolio.equity.copy()
+    equity.iloc[2] += error
+    check = ledger_check(replace(portfolio, equity=equity), portfolio.orders, bars)
+    assert (check.name, check.passed) == ("ledger", passed)
+    assert (" at " in check.detail) == (not passed)
+    if not error:
+        assert check.detail == "replayed orders agree with the simulated equity to 0.0e+00 of capital"
 
 
 @pytest.mark.parametrize("fill", ["open", "close"])
@@ -225,6 +288,20 @@ def test_the_execution_check_holds_for_an_honest_simulation(fill: str) -> None:
     portfolio = simulate(weights, bars, Costs(), fill=fill)  # type: ignore[arg-type]  # a parameter of the test
     check = execution_check(portfolio, weights, bars, Costs(), fill)  # type: ignore[arg-type]  # likewise
     assert check.passed, check.detail
+    assert check.name == "execution"
+    said = rf"{len(portfolio.orders)} orders, 0 of them not at the {fill} of their bar, worse by the stated slippage"
+    held = "what was held after trading is what was decided one bar before, to .*e.* of equity"
+    assert re.fullmatch(f"{said}; {held}", check.detail)
+
+
+def test_a_price_off_by_a_hundredth_of_a_basis_point_is_found() -> None:
+    """The open is what is expected unless told otherwise."""
+    bars = random_bars(10, 2)
+    weights = pd.DataFrame(0.1, bars.times, bars.symbols)
+    portfolio = simulate(weights, bars, Costs())
+    assert execution_check(portfolio, weights, bars, Costs()).passed
+    bent = portfolio.orders.assign(price=portfolio.orders["price"] * (1 + 1e-6))
+    assert not execution_check(replace(portfolio, orders=bent), weights, bars, Costs()).passed
 
 
 @pytest.mark.parametrize("cheat", ["same bar", "two bars late", "half price", "other fill", "no slippage"])
@@ -243,7 +320,21 @@ def test_the_ledger_by_hand() -> None:
     """Buy 10 at 5 for a fee of 1, hold at 6: 100 - 50 - 1 + 60."""
     bars = flat_bars({"A": [5, 6]})
     orders = pd.DataFrame({"time": [bars.times[0]], "symbol": ["A"], "side": ["buy"], "size": [10.0], "price": [5.0], "fee": [1.0]})
-    assert replay(orders, bars, 100.0).tolist() == [99.0, 109.0]
+    found = replay(orders, bars, 100.0)
+    assert found.tolist() == [99.0, 109.0]
+    assert found.name == "equity"
+
+
+def test_orders_are_read_with_their_names_and_to_the_microsecond() -> None:
+    """Tickers such as 000001 and NA stay what they are, and so do instants written in more than one way, or without a zone."""
+    text = (
+        "time,symbol,side\n2024-01-02 21:00:00+00:00,000001,buy\n2024-01-02T16:00:00.000001-05:00,NA,sell\n2024-01-02T21:00:00,TRUE,buy\n"
+    )
+    orders = read_orders(StringIO(text))
+    assert orders["symbol"].tolist() == ["000001", "NA", "TRUE"]
+    assert orders["time"].dtype == pd.DatetimeTZDtype("us", "UTC")
+    close = pd.Timestamp("2024-01-02 21:00", tz="UTC")
+    assert [time - close for time in orders["time"]] == [pd.Timedelta(0), pd.Timedelta(microseconds=1), pd.Timedelta(0)]
 
 
 @pytest.mark.slow
@@ -294,6 +385,10 @@ def test_many_weights_at_once_earn_to_the_last_bit_what_each_earns_alone(monkeyp
         for (returns, turnover), portfolio in zip(together, alone, strict=True):
             pd.testing.assert_series_equal(returns, portfolio.returns, check_exact=True)
             pd.testing.assert_series_equal(turnover, portfolio.turnover, check_exact=True)
+    plain = many[0] / 2
+    assert simulate_many([plain], bars, costs)[0][0].equals(simulate(plain, bars, costs).returns)
+    with pytest.raises(UsageError, match="exceeds the limit of 1:"):
+        simulate_many([many[1]], bars, costs)
     assert simulate_many([], bars, costs) == []
     with pytest.raises(DataError, match="0 means flat"):
         simulate_many([many[0], many[1] * np.nan], bars, costs, **terms)

@@ -21,7 +21,7 @@ import pytest
 from contract_keys import KEYS
 from fake_result import fake_result
 
-from quantlab import metrics
+from quantlab import metrics, storage
 from quantlab.errors import StorageError
 from quantlab.report import figures, files, folder, index, page, wording, write_report
 from quantlab.report.contract import as_json, contract
@@ -170,7 +170,7 @@ def test_what_does_not_apply_is_null(result: BacktestResult) -> None:
 
 def test_failed_audit_is_said_first(result: BacktestResult) -> None:
     """A run in which a check failed says at the top that it cannot be trusted."""
-    failed = replace(result, audit=(Check("truncation", True, "fine"), Check("canary", False, "IC t = 152")))
+    failed = replace(result, audit=(Check("truncation", "held", "fine"), Check("canary", "leak", "IC t = 152")))
     assert contract(failed)["audit"]["verdict"] == "failed"
     shown = " ".join(_Page(html(failed)).shown)
     assert shown.index("cannot be trusted") < shown.index("Total return")
@@ -367,47 +367,34 @@ def test_names_never_become_paths(name: str, tmp_path: Path) -> None:
     assert folder.folder_name("news_momentum-2.1") == "news_momentum-2.1"
 
 
-def test_writing_again_replaces_the_folder(result: BacktestResult, tmp_path: Path) -> None:
-    """A second write of the same run leaves one complete folder and nothing beside it."""
-    first = write_report(result, tmp_path)
-    (first / "stale.txt").write_text("from before")
-    assert write_report(result, tmp_path) == first
-    assert not (first / "stale.txt").exists()
-    assert [path.name for path in first.parent.iterdir()] == [first.name]
-
-
-def test_failure_leaves_what_was_there(result: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the disk is full half way, StorageError says where, the old folder is whole, and no part of the new one is left."""
+def test_writing_again_mends_the_folder(result: BacktestResult, tmp_path: Path) -> None:
+    """A second write of the same run touches what differs alone: a damaged file is mended, a lost one is there again, a note is kept."""
     first = write_report(result, tmp_path)
     before = {path.name: path.read_bytes() for path in first.iterdir()}
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(folder.os, "fsync", full)
-    with pytest.raises(StorageError, match="No space left"):
-        write_report(result, tmp_path)
-    assert {path.name: path.read_bytes() for path in first.iterdir()} == before
+    untouched = (first / "report.html").stat().st_mtime_ns
+    (first / "notes.txt").write_text("mine")
+    (first / "orders.csv").write_bytes(before["orders.csv"][:-9])
+    (first / "manifest.json").unlink()
+    assert write_report(result, tmp_path) == first
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == {**before, "notes.txt": b"mine"}
+    assert (first / "report.html").stat().st_mtime_ns == untouched
     assert [path.name for path in first.parent.iterdir()] == [first.name]
 
 
-def test_failed_swap_puts_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the new folder cannot take its place, the old one returns to it."""
-    target, aside = tmp_path / "run", tmp_path / ".writing-x"
-    for place in (target, aside):
-        place.mkdir()
-        (place / "file").write_text(place.name)
-    rename = Path.rename
+def test_failure_leaves_nothing(result: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk is full half way, StorageError says where, and no part of the folder is left."""
+    calls: list[int] = []
 
-    def refused(self: Path, to: Path) -> Path:
-        if self == aside:
-            raise OSError(13, "Permission denied")
-        return rename(self, to)
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 4:
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "rename", refused)
-    with pytest.raises(OSError, match="Permission denied"):
-        folder._put(aside, target)
-    assert (target / "file").read_text() == "run"
+    monkeypatch.setattr(storage.os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write_report(result, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert list(tmp_path.rglob(".writing-*")) == []
 
 
 def test_unwritable_place_is_a_storage_error(result: BacktestResult, tmp_path: Path) -> None:

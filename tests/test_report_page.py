@@ -21,7 +21,7 @@ from quantlab.report import behind, blocks, charts, glossary, look, page
 from quantlab.report.behind import table_behind
 from quantlab.report.blocks import Fact, Facts, Interval, Page, Plot, Section, Verdict, table
 from quantlab.report.contract import contract
-from quantlab.result import BacktestResult, Check
+from quantlab.result import BacktestResult, Check, Finding
 
 DAYS = pd.bdate_range("2020-01-01", periods=3, tz="UTC") + pd.Timedelta(hours=21)
 HOSTILE = (
@@ -144,11 +144,31 @@ def test_levels_have_an_order() -> None:
 
 def test_a_failed_audit_is_an_alarm_above_the_verdict(result: BacktestResult) -> None:
     """No verdict is read before the sentence that says that no figure can be trusted, which is said once."""
-    failed = replace(result, audit=(Check("canary", False, "IC t = 152"),))
+    failed = replace(result, audit=(Check("canary", "leak", "IC t = 152"),))
     text = page.render(failed, judged(failed, "real", "It made money."))
     said = "The audit failed: see below"
     assert text.index(said) < text.index("It made money.")
     assert len(re.findall(said, text[: text.index("<h2>")])) == 1
+
+
+def test_a_finding_is_shown_with_its_cause(result: BacktestResult) -> None:
+    """Stage and column, the first row, both values, and the cause, which stands in the alarm too."""
+    time = pd.Timestamp("2024-01-02 21:00", tz="UTC")
+    finding = Finding("features", "volume_z", time, "AAA", "0.31", "0.28", 7, "cut after 2024-01-02", "uses a full-sample mean")
+    failed = replace(result, audit=(Check("truncation", "leak", "4 cuts", (finding,)), Check("warm-up", "not tried", "later")))
+    text = page.render(failed, contract(failed))
+    assert "Likely cause: uses a full-sample mean. The figures cannot be trusted." in text
+    section = text[text.index("What depends on later data") :]
+    for said in ("features volume_z", "AAA at 2024-01-02T21:00:00+00:00 (7 rows; cut after 2024-01-02)", "0.31", "0.28"):
+        assert said in section
+
+
+def test_a_blind_audit_is_said(result: BacktestResult) -> None:
+    """With the check that could not see, and why; it is no alarm."""
+    blind = replace(result, audit=(Check("canary", "blind", "nobody heard it"),))
+    text = page.render(blind, contract(blind))
+    assert "The audit proves nothing, for it could not have seen a leak (canary: nobody heard it)." in text
+    assert "audit blind" in text
 
 
 def test_names_are_explained_where_they_stand(rendered: str) -> None:

@@ -102,6 +102,7 @@ def test_levels_follow_the_rules(changes: Mapping[str, object], level: str) -> N
         ({"significance__dsr": 0.62, "trials__n": 40}, "the deflated Sharpe ratio is 62.0% after 40 trials"),
         ({"intervals__alpha": [-0.05, 0.3]}, "which includes zero"),
         ({"audit__verdict": "skipped"}, "no audit was made"),
+        ({"audit__verdict": "blind"}, "the audit could not have seen a leak"),
         ({"text_ablation": knowledge(0.8)}, "may remember 80.0% of the sessions"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_good_file_is_loaded_with_its_description_and_hash(tmp_path: Path) -> 
         ("strategy = 1", "of type int"),
         ("def f(:", r"mine.py, line 1 raises SyntaxError"),
         ("\n\n1 / 0", r"mine.py, line 3 raises ZeroDivisionError"),
-        ("import sys\nsys.exit(3)", r"mine.py, line 2 raises SystemExit"),
+        ("import sys\nsys.exit(3)", r"mine.py, line 2 leaves the process \(SystemExit: 3\)"),
         ("from quantlab import WalkForward\nWalkForward(train=1)", r"mine.py, line 2: WalkForward.train"),
         ("from quantlab import WalkForward\nWalkForward(trian=1)", r"line 2 raises TypeError: .*trian"),
         ("from quantlab import Strategy\nstrategy = Strategy(name='x')", r"line 2 raises TypeError: .*missing"),

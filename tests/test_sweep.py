@@ -214,7 +214,7 @@ def test_a_variant_that_fails_is_told_and_stops_nothing(tmp_path: Path) -> None:
     errors = [tried.error for tried in result.variants]
     assert errors[0] is None
     assert "WalkForward.test must be" in str(errors[1])
-    assert errors[2] == "ZeroDivisionError: seven"
+    assert "line 54, in weights, raises ZeroDivisionError: seven" in str(errors[2])
     assert len(result.worked) == 1
     assert any("3 of 4 variants failed" in note for note in result.notes)
     assert read_trials(tmp_path, result.variants[0].trial_id).n == 1
@@ -526,7 +526,8 @@ def test_the_terminal_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFix
     """How many variants, and what the first said; nothing if none did. If nothing that was asked for works: an error, and no page."""
     strategy = replace(STRATEGY, weights=partial(long_short_unless, hold=2))
     shown = sentences(contract(sweep(strategy, DATA, {"weights.hold": [2, 7], "folds.test": [47, 40]})))
-    assert shown[-1] == "2 of 4 variants failed; the first: weights.hold=7, folds.test=47: ZeroDivisionError: seven"
+    assert shown[-1].startswith("2 of 4 variants failed; the first: weights.hold=7, folds.test=47: ")
+    assert "raises ZeroDivisionError: seven" in shown[-1]
     assert not any("failed" in sentence for sentence in sentences(contract(sweep(STRATEGY, DATA, {"weights.hold": [2, 3]}))))
     write_dataset(DATA, tmp_path / "data")
     (tmp_path / "plain.py").write_text(SOURCE)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -254,27 +256,62 @@ def test_the_future_is_touched_in_one_line() -> None:
     assert "shift(-" in inspect.getsource(target_module._ahead)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ForwardReturn(0),
-        lambda: ForwardReturn(True),
-        lambda: ForwardReturn(2.0),
+WHOLE = "must be a whole number of bars >="
+IMPOSSIBLE = [
+    (lambda: ForwardReturn(0), f"ForwardReturn.horizon {WHOLE} 1, not 0"),
+    (lambda: ForwardReturn(True), f"ForwardReturn.horizon {WHOLE} 1, not True"),
+    (lambda: ForwardReturn(2.0), f"ForwardReturn.horizon {WHOLE} 1, not 2.0"),
+    (
         lambda: ForwardReturn(1, "ranked"),
-        lambda: Direction(0),
-        lambda: Direction(lower=0.1, upper=-0.1),
-        lambda: Direction(upper=NAN),
-        lambda: Direction(neutral="maybe"),
-        lambda: TripleBarrier(0),
-        lambda: TripleBarrier(upper=0.0),
-        lambda: TripleBarrier(lower=NAN),
-        lambda: TripleBarrier(window=1),
-    ],
-)
-def test_impossible_targets_are_refused(make: Callable[[], object]) -> None:
-    """The message holds the value and the range."""
-    with pytest.raises(UsageError, match=r"must be|needs"):
+        "ForwardReturn.kind must be one of raw, market_neutral, rank, not 'ranked' (did you mean 'rank'?)",
+    ),
+    (lambda: Direction(0), f"Direction.horizon {WHOLE} 1, not 0"),
+    (lambda: Direction(lower=0.1, upper=-0.1), "Direction needs -1 < lower <= upper, as fractions, not lower 0.1 and upper -0.1"),
+    (lambda: Direction(lower=-1.0), "Direction needs -1 < lower <= upper, as fractions, not lower -1.0 and upper 0.0055"),
+    (lambda: Direction(upper=math.inf), "Direction needs -1 < lower <= upper, as fractions, not lower -0.005 and upper inf"),
+    (lambda: Direction(upper=NAN), "Direction needs -1 < lower <= upper, as fractions, not lower -0.005 and upper nan"),
+    (lambda: Direction(neutral="maybe"), "Direction.neutral must be one of drop, keep, not 'maybe'"),
+    (lambda: TripleBarrier(0), f"TripleBarrier.horizon {WHOLE} 1, not 0"),
+    (lambda: TripleBarrier(upper=0.0), "TripleBarrier.upper must be in (0, inf) volatilities, not 0.0"),
+    (lambda: TripleBarrier(upper=math.inf), "TripleBarrier.upper must be in (0, inf) volatilities, not inf"),
+    (lambda: TripleBarrier(lower=NAN), "TripleBarrier.lower must be in (0, inf) volatilities, not nan"),
+    (lambda: TripleBarrier(window=1), f"TripleBarrier.window {WHOLE} 2, not 1"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), IMPOSSIBLE, ids=[said for _, said in IMPOSSIBLE])
+def test_impossible_targets_are_refused(make: Callable[[], object], said: str) -> None:
+    """The message holds the name, the range and the value."""
+    with pytest.raises(UsageError) as caught:
         make()
+    assert str(caught.value) == said
+
+
+def test_a_dead_zone_may_have_no_width() -> None:
+    """Both thresholds at 0: what rises is up, all else is down."""
+    bars = flat_bars(table(A=[1, 1, 2, 2, 1, 1]))
+    assert wide(Direction(1, lower=0.0, upper=0.0)(bars))["A"][:4] == [1.0, -1.0, -1.0, -1.0]
+
+
+def test_the_ranks_of_two_names_are_a_half_apart_from_the_middle() -> None:
+    """The lowest -0.5 and the highest 0.5; a name alone is in the middle."""
+    bars = flat_bars(table(A=[1, 1, 2], B=[1, 1, 3]))
+    assert ForwardReturn(1, "rank")(bars).iloc[:2].tolist() == [-0.5, 0.5]
+    assert ForwardReturn(1, "rank")(flat_bars(table(A=[1, 1, 2]))).iloc[0] == 0.0
+
+
+@pytest.mark.parametrize("side", ["top", "bottom"])
+def test_a_price_at_the_very_barrier_touches_it(side: str) -> None:
+    """Reached is reached, to the last bit; one bit short is not."""
+    close = [100.0, 110.0, 100.0, 100.0, 100.0]
+    rule = TripleBarrier(1, upper=0.5, lower=0.5, window=2)
+    width = float(np.std(np.diff(np.log(close[:3])), ddof=1))
+    barrier = 100.0 * (1.0 + 0.5 * width) if side == "top" else 100.0 * (1.0 - 0.5 * width)
+    for price, label in ((barrier, 1.0 if side == "top" else -1.0), (float(np.nextafter(barrier, 100.0)), 0.0)):
+        bars = flat_bars(table(A=close))
+        high, low = bars.high.copy(), bars.low.copy()
+        (high if side == "top" else low).iloc[3] = price
+        assert rule(replace(bars, high=high, low=low)).iloc[2] == label
 
 
 def test_targets_are_values() -> None:

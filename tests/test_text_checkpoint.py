@@ -164,10 +164,11 @@ def test_a_gpu_is_used_where_torch_has_one(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize(
-    ("card", "cutoff"), [('{"knowledge_cutoff": "2023-04-30"}', "2023-04-30"), ("{", None), ("[1]", None), (None, None)]
+    ("card", "cutoff"),
+    [('{"knowledge_cutoff": "2023-04-30"}', "2023-04-30"), ('{"knowledge_cutoff": 3}', None), ("[1]", None), (None, None)],
 )
 def test_a_fine_tuned_folder_knows_what_it_has_read(card: str | None, cutoff: str | None, tmp_path: Path) -> None:
-    """The card beside the weights says so; without one, or with one that cannot be read, it is unknown."""
+    """The card beside the weights says so; without one, or with one that is not ours, it is unknown."""
     folder = tiny_checkpoint(tmp_path / "encoder")
     if card is not None:
         (folder / "card.json").write_text(card, encoding="utf-8")

@@ -215,7 +215,8 @@ def test_gensim_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        {"n_topics": 0}, {"n_topics": "many"}, {"n_passes": 1.5}, {"vocabulary_size": -1}, {"min_documents": 0}, {"half_life_hours": 0},
+        {"n_topics": 0}, {"n_topics": 100_000},
+        {"n_topics": "many"}, {"n_passes": 1.5}, {"vocabulary_size": -1}, {"min_documents": 0}, {"half_life_hours": 0},
         {"candidates": ()}, {"candidates": (5, 0)}, {"choose_by": "lot"}, {"phrases": "false"}, {"align": "no"}, {"warm_start": 1},
         {"n_topics": True}, {"n_passes": "auto"}, {"candidates": 5}, {"candidates": "auto"}, {"candidates": (True, 5)}, {"start": 5},
         {"half_life_hours": "abc"}, {"half_life_hours": float("nan")}, {"cache": "a/folder"}, {"random_state": "x"},

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
-from sweep import differences, stages
+from sweep import differences
 
 from quantlab import Costs, ForwardReturn, Strategy, WalkForward
 from quantlab.bars import Bars
@@ -169,7 +169,4 @@ def test_the_future_changes_nothing_before(settings: dict[str, object], tmp_path
     """Cut at the edge of the third fold, and inside it, features, signal and weights before the cut are as they were."""
     plan = strategy(LdaTopics(**{"n_topics": 4, "n_passes": 2, **settings}))
     data = replace(market().until(market().bars.times[230]))
-    whole = stages(plan, data, Cache(tmp_path))
-    for cut in (whole.folds[2].test_start, whole.folds[2].test_start + pd.Timedelta(days=7)):
-        assert list(differences(plan, data, whole, cut, Cache(tmp_path))) == []
-        assert list(differences(plan, data, whole, cut, None)) == [], "cold"
+    assert differences(plan, data, 2, tmp_path) == []

@@ -119,15 +119,14 @@ def test_swapped_lines_show(tmp_path: Path) -> None:
     assert "2 of its lines do not follow" in read_trials(tmp_path, "d").notes[0]
 
 
-def test_a_line_cut_short_loses_nothing_else(tmp_path: Path) -> None:
-    """A writer was killed half-way: its line is named, the next one starts anew and follows from what is there."""
+def test_a_line_cut_short_leaves_no_trace(tmp_path: Path) -> None:
+    """A writer was killed half-way: that run is not entered, and the next one writes over what it left."""
     tried(tmp_path, "a", "b")
     whole = (tmp_path / LEDGER).read_bytes()
     (tmp_path / LEDGER).write_bytes(whole[:-30])
-    record_trial(tmp_path, trial_id="c", run_id="r", sharpe=0.7)
-    assert read_trials(tmp_path, "d") == Trials(
-        n=3, sharpes=(0.1, 0.7), source="ledger", notes=("trial ledger: 1 of its lines cannot be read and are not counted",)
-    )
+    assert read_trials(tmp_path, "d") == Trials(n=2, sharpes=(0.1,), source="ledger")
+    record_trial(tmp_path, trial_id="b", run_id="run of b", sharpe=0.2)
+    assert (tmp_path / LEDGER).read_bytes() == whole
     (tmp_path / LEDGER).write_bytes(whole[:-1])  # only the end of the line is missing
     record_trial(tmp_path, trial_id="c", run_id="r", sharpe=0.7)
     assert read_trials(tmp_path, "d") == Trials(n=4, sharpes=(0.1, 0.2, 0.7), source="ledger")

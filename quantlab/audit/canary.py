@@ -16,15 +16,17 @@ import pandas as pd
 from quantlab.audit.causes import cell
 from quantlab.audit.cuts import Cut
 from quantlab.audit.differences import Difference, panels
-from quantlab.audit.outcome import Finding, Outcome, judged
-from quantlab.audit.stages import Subject
+from quantlab.audit.outcome import judged
+from quantlab.audit.stages import Stages, Subject
 from quantlab.bars import TIME_UNIT
 from quantlab.data.stamps import instants
 from quantlab.dataset import Dataset
+from quantlab.errors import QuantlabError
 from quantlab.executor import Progress
 from quantlab.news import MARKET, News
-from quantlab.run import samples
+from quantlab.result import Check, Finding
 from quantlab.sessions import time_zone
+from quantlab.steps import samples
 
 GOOD: Final = "shares surge after record profit, strong growth beats expectations, upgrade"
 BAD: Final = "shares plunge after huge loss, fraud probe and bankruptcy warning, downgrade"
@@ -33,10 +35,18 @@ SECOND: Final = pd.Timedelta(seconds=1)
 MINUTE: Final = pd.Timedelta(minutes=1)
 
 
-def canary_check(subject: Subject, cuts: Sequence[Cut], progress: Progress) -> Outcome:
+def canary_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Check:
     """Return whether a document from the close or later has any effect, and whether one from before it has."""
-    if not _reads_news(subject):
-        return Outcome("canary", "not applicable", "the strategy reads no news")
+    try:
+        if not _reads_news(subject, whole):
+            return Check("canary", "not applicable", "the strategy reads no news")
+        return _sung(subject, cuts, progress)
+    except QuantlabError as error:  # that it cannot run with these documents is no leak, and proves nothing
+        return Check("canary", "blind", f"the strategy cannot run with other documents: {error}")
+
+
+def _sung(subject: Subject, cuts: Sequence[Cut], progress: Progress) -> Check:
+    """Return whether canaries around the close of each cut were heard when they must not be, and when they must."""
     times = list(dict.fromkeys(cut.time for cut in cuts))
     findings: dict[tuple[str, str], Finding] = {}
     heard: list[pd.Timedelta | None] = []
@@ -48,10 +58,12 @@ def canary_check(subject: Subject, cuts: Sequence[Cut], progress: Progress) -> O
                 cause = _cause(subject, known, base, time)
                 findings[difference.stage, difference.column] = _finding(difference, f"a document stamped {said} of {time.date()}", cause)
         heard.append(next((early for early in BEFORE if any(_effect(subject, known, base, time - early))), None))
+    if not times:
+        return Check("canary", "blind", "there is no bar with a decision before it and one after it")
     deaf = [time for time, early in zip(times, heard, strict=True) if early is None]
     detail = f"at {len(times)} bars, documents from the close, a second later, and with the date alone"
     if deaf and not findings:
-        return Outcome("canary", "blind", f"{detail}; but none from before the close of {deaf[0].date()} was picked up either")
+        return Check("canary", "blind", f"{detail}; but none from before the close of {deaf[0].date()} was picked up either")
     latest = max((early for early in heard if early is not None), default=BEFORE[0])
     minutes = int(latest / MINUTE)
     return judged("canary", f"{detail}; one from {minutes} minutes before the close is picked up", tuple(findings.values()))
@@ -149,9 +161,9 @@ def _end_of_day(subject: Subject, time: pd.Timestamp) -> pd.Timestamp:
     return instants(pd.Series([day]), zone=zone, day_zone=zone).at[0]
 
 
-def _reads_news(subject: Subject) -> bool:
+def _reads_news(subject: Subject, whole: Stages) -> bool:
     """Return True if the panel depends on the news at all: the later half of it is taken away, not all, which not every learner bears."""
     table = subject.dataset.news.table
     fewer = replace(subject.dataset, news=News(table.iloc[: len(table) // 2]))
-    X, less = (samples(subject.strategy, dataset, subject.settings.start)[0] for dataset in (subject.dataset, fewer))
-    return any(True for _ in panels(X, less))
+    less, _ = samples(subject.strategy, fewer, subject.settings.start)
+    return any(True for _ in panels(whole.features, less))

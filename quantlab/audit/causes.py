@@ -10,7 +10,7 @@ from quantlab.audit.differences import Difference, panels, unequal
 from quantlab.audit.poison import SOURCES, poisoned
 from quantlab.audit.stages import Stages, Subject, fold_at, ready_model
 from quantlab.news import Documents
-from quantlab.run import samples
+from quantlab.steps import samples
 from quantlab.walkforward.fold import Task, fit_and_predict
 
 LOCAL = 0.2  # a leak that changes less than this share of the rows reaches a few bars ahead; one that changes more knows the whole sample
@@ -19,7 +19,10 @@ SAME_SCALE = 1e-9
 
 def of_feature(difference: Difference, subject: Subject, whole: Stages, cut: pd.Timestamp) -> str:
     """Return why a column of the panel, or its rows, depend on what comes after the cut."""
-    name, moved = difference.column, _sources(difference, subject, whole, cut)
+    name = difference.column
+    if not _repeats(name, subject, whole):
+        return f"`{name}` has other values each time that it is made, cut or not: seed what is random in it"
+    moved = _sources(difference, subject, whole, cut)
     from_what = " and ".join(moved) or "the length of the data"
     if difference.pair is None:
         return f"which names are in the panel depends on later {from_what}: choose the universe by what was known at each bar"
@@ -144,6 +147,12 @@ def _sources(difference: Difference, subject: Subject, whole: Stages, cut: pd.Ti
         if difference.column in names:
             found.append(source)
     return found
+
+
+def _repeats(column: str, subject: Subject, whole: Stages) -> bool:
+    """Return True if a column is the same when it is made again from the same data."""
+    X, _ = samples(subject.strategy, subject.dataset, subject.settings.start)
+    return all(found.column != column for found in panels(whole.features, X))
 
 
 def _same_scale(one: pd.Series, two: pd.Series) -> bool:

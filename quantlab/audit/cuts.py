@@ -86,6 +86,11 @@ def _special(bars: Bars, calendar: str | None) -> dict[str, npt.NDArray[np.int64
     return found
 
 
+def some(cuts: Sequence[Cut], n: int) -> list[Cut]:
+    """Return at most n cuts, evenly apart, the first and the last among them."""
+    return [cuts[place] for place in spread(np.arange(len(cuts)), n)]
+
+
 def spread(places: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     """Return at most n of the places, evenly apart, the first and the last among them."""
     return (

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
 
 from quantlab.audit.canary import canary_check
-from quantlab.audit.cuts import Cut, adversarial_cuts, spread
+from quantlab.audit.cuts import adversarial_cuts, some
 from quantlab.audit.execution import execution_outcome, label_outcome
 from quantlab.audit.history import warm_up
 from quantlab.audit.outcome import AuditReport
@@ -20,10 +16,11 @@ from quantlab.audit.truncation import poison_check, truncation_check
 from quantlab.cache import Cache
 from quantlab.dataset import Dataset
 from quantlab.portfolio import simulate
-from quantlab.run import Settings
+from quantlab.steps import Settings
+from quantlab.storage import temporary_folder
 from quantlab.strategy import Strategy
 
-N_POISON, N_CANARY, N_FLIP = 8, 8, 5
+FULL, QUICK = (8, 8, 5), (4, 2, 2)  # bars at which the future is poisoned, canaries sing, weights are flipped
 
 
 def audit(
@@ -42,8 +39,8 @@ def audit(
     """
     settings = settings or Settings()
     dataset = dataset if settings.end is None else dataset.until(settings.end)
-    with tempfile.TemporaryDirectory(prefix="quantlab-audit-") as folder:
-        cache = settings.cache or Cache(Path(folder))
+    with temporary_folder() as folder:
+        cache = settings.cache or Cache(folder)
         subject = Subject(
             strategy=strategy,
             dataset=dataset,
@@ -60,11 +57,12 @@ def _audited(subject: Subject, quick: bool) -> AuditReport:
     dataset = subject.dataset
     cuts = adversarial_cuts(whole.folds, dataset.bars, subject.horizon, calendar=dataset.calendar, seed=subject.settings.seed, quick=quick)
     warm = [cut for cut in cuts if not cut.cold]
+    n_poison, n_canary, n_flip = QUICK if quick else FULL
     checks = (
         truncation_check(subject, whole, cuts, progress),
-        poison_check(subject, whole, _some(warm, N_POISON, quick), progress),
-        canary_check(subject, _some(warm, N_CANARY, quick), progress),
-        execution_outcome(subject, whole, _some(warm, N_FLIP, quick)),
+        poison_check(subject, whole, some(warm, n_poison), progress),
+        canary_check(subject, whole, some(warm, n_canary), progress),
+        execution_outcome(subject, whole, some(warm, n_flip)),
         label_outcome(subject, whole),
         warm_up(subject, whole),
         label_placebo(subject, whole, quick=quick),
@@ -72,8 +70,3 @@ def _audited(subject: Subject, quick: bool) -> AuditReport:
     )
     named = tuple((cut.time.isoformat(), str(cut)) for cut in cuts)
     return AuditReport(subject.strategy.name, dataset.name, checks, named)
-
-
-def _some(cuts: list[Cut], n: int, quick: bool) -> list[Cut]:
-    """Return at most n cuts, evenly apart; half as many if quick."""
-    return [cuts[place] for place in spread(np.arange(len(cuts)), n // 2 if quick else n)]

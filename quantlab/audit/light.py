@@ -1,37 +1,51 @@
-"""The light audit of every run: what can be proven without a second one."""
+"""The light audit of every back-test: what can be tried without fitting a model again.
+
+1. The data is cut at a few bars, and replaced after some: documents, features, settled labels, folds and weights must stay.
+2. Canaries are planted around a few closes; weights are flipped, the orders replayed by the ledger and held against the decisions.
+3. What learned, the run's own placebo, and how much history the features need, are read off the run.
+
+The numbers of cuts are fixed, whatever a strategy costs: two runs must say the same. All checks are those of the full audit.
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from typing import Literal
+from typing import Final
 
-import pandas as pd
+from quantlab.audit.canary import canary_check
+from quantlab.audit.cuts import adversarial_cuts, some
+from quantlab.audit.execution import execution_outcome, label_outcome
+from quantlab.audit.history import warm_up
+from quantlab.audit.placebo import feature_placebo
+from quantlab.audit.stages import Stages, Subject
+from quantlab.audit.truncation import poison_check, truncation_check
+from quantlab.result import BacktestResult, Check
+from quantlab.steps import Settings, samples
+from quantlab.strategy import Strategy
 
-from quantlab.audit.ledger import execution_check, ledger_check, read_orders
-from quantlab.bars import Bars
-from quantlab.costs import Costs
-from quantlab.result import BacktestResult, Check, FoldFit
+N_TRUNCATION, N_POISON, N_CANARY, N_FLIP = 4, 2, 2, 2
+NOT_TRIED: Final = Check(
+    "models fitted again",
+    "not tried",
+    "a back-test fits no model twice: whether a learner looks ahead, keeps what it should forget, or learns from labels dealt out at"
+    " random, is tried by `quantlab audit FILE`, at many more bars",
+)
 
 
-def light_audit(result: BacktestResult, costs: Costs, fill: Literal["open", "close"]) -> tuple[Check, ...]:
-    """Return the ledger's check, that of the execution and that of the labels."""
-    orders = read_orders(io.StringIO(result.portfolio.orders.to_csv(index=False)))
-    bars = result.dataset.bars
-    span = bars.between(result.weights.index[0], result.weights.index[-1])
+def light_audit(strategy: Strategy, result: BacktestResult, settings: Settings) -> tuple[Check, ...]:
+    """Return what each check saw of a finished run; it never raises for a leak."""
+    dataset = result.dataset
+    subject = Subject(strategy=strategy, dataset=dataset, settings=settings, fresh=lambda: strategy, refits=False)
+    X, y = samples(strategy, dataset, settings.start)
+    whole = Stages(X, y, result.predicted, result.weights, result.portfolio)
+    every = adversarial_cuts(whole.folds, dataset.bars, subject.horizon, calendar=dataset.calendar, seed=settings.seed, quick=True)
+    cuts = some([cut for cut in every if not cut.cold], N_TRUNCATION)
     return (
-        ledger_check(result.portfolio, orders, span),
-        execution_check(result.portfolio, result.weights, span, costs, fill),
-        label_check(result.predicted.fits, bars, result.horizon),
+        truncation_check(subject, whole, cuts, settings.progress),
+        poison_check(subject, whole, some(cuts, N_POISON), settings.progress),
+        canary_check(subject, whole, some(cuts, N_CANARY), settings.progress),
+        execution_outcome(subject, whole, some(cuts, N_FLIP)),
+        label_outcome(subject, whole),
+        warm_up(subject, whole),
+        feature_placebo(result),
+        NOT_TRIED,
     )
-
-
-def label_check(fits: Sequence[FoldFit], bars: Bars, horizon: int) -> Check:
-    """Prove for each fold that its last training label ended before its first decision."""
-    folds = [fit.fold for fit in fits]
-    last_learned = pd.DatetimeIndex([max(fit.fit_end.values()) for fit in fits])
-    first_test = bars.times.get_indexer(pd.DatetimeIndex([fold.test_start for fold in folds]))
-    label_end = bars.times.get_indexer(last_learned) + 1 + horizon  # the label of t ends at the open of t + 1 + horizon
-    overlaps = [fold.test_start.date().isoformat() for fold, late in zip(folds, label_end > first_test, strict=True) if late]
-    detail = f"in {len(folds) - len(overlaps)} of {len(folds)} folds the last training label ended before the first decision"
-    return Check("label_overlap", not overlaps, detail + (f"; not in {', '.join(overlaps)}" if overlaps else ""))

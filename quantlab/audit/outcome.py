@@ -1,54 +1,11 @@
-"""What an audit says: checks with their verdict, and findings that name stage, time, symbol, column, values and likely cause."""
+"""What the full audit says: checks with their verdict, and findings that name stage, time, symbol, column, values and likely cause."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
 
-import pandas as pd
-
-from quantlab.result import Json
-
-Stage = Literal["documents", "features", "labels", "folds", "signal", "weights", "orders"]
-Verdict = Literal["held", "leak", "blind", "noted", "not applicable"]
-
-STAGES: tuple[Stage, ...] = ("documents", "features", "labels", "folds", "signal", "weights", "orders")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that depends on what came later.
-
-    stage, column: where it shows; time, symbol: the first row; value: of the whole run; other: of the run that could not know.
-    n_rows: rows that differ. cut: what the other run knew, in words. cause: the likely one, in words, with what to do.
-    """
-
-    stage: Stage
-    column: str
-    time: pd.Timestamp | None
-    symbol: str
-    value: str
-    other: str
-    n_rows: int
-    cut: str
-    cause: str
-
-    def __str__(self) -> str:
-        """`features, volume_z, AAA at 2021-03-04: 0.31 with the future, 0.28 without: ...`."""
-        place = [self.stage, self.column, f"{self.symbol} at {self.time.isoformat()}" if self.time is not None else self.symbol]
-        values = f"{self.value} with the future, {self.other} without ({self.n_rows} rows; {self.cut})"
-        return f"{', '.join(part for part in place if part)}: {values}: {self.cause}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One check. `held`, `leak`, `blind` (it could not have seen one: a failure), `noted` (information) or `not applicable`."""
-
-    name: str
-    verdict: Verdict
-    detail: str
-    findings: tuple[Finding, ...] = ()
+from quantlab.result import Check, Finding, Json, Verdict, verdict_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +14,7 @@ class AuditReport:
 
     strategy: str
     dataset: str
-    checks: tuple[Outcome, ...]
+    checks: tuple[Check, ...]
     cuts: tuple[tuple[str, str], ...]
 
     @property
@@ -66,15 +23,14 @@ class AuditReport:
         return tuple(finding for check in self.checks for finding in check.findings)
 
     @property
-    def leaks(self) -> tuple[Outcome, ...]:
+    def leaks(self) -> tuple[Check, ...]:
         """The checks that found a leak."""
         return tuple(check for check in self.checks if check.verdict == "leak")
 
     @property
     def verdict(self) -> Verdict:
         """`leak` if any check found one, `blind` if one could not have, else `held`."""
-        verdicts = {check.verdict for check in self.checks}
-        return "leak" if "leak" in verdicts else "blind" if "blind" in verdicts else "held"
+        return verdict_of(self.checks)
 
     def as_json(self) -> Mapping[str, Json]:
         """Return the report as JSON."""
@@ -83,10 +39,7 @@ class AuditReport:
             "strategy": self.strategy,
             "dataset": self.dataset,
             "verdict": self.verdict,
-            "checks": [
-                {"name": check.name, "verdict": check.verdict, "detail": check.detail, "findings": [_json(one) for one in check.findings]}
-                for check in self.checks
-            ],
+            "checks": [check.as_json() for check in self.checks],
             "cuts": [{"time": time, "reason": reason} for time, reason in self.cuts],
         }
 
@@ -104,11 +57,6 @@ class AuditReport:
         return "\n".join(lines)
 
 
-def judged(name: str, detail: str, findings: tuple[Finding, ...]) -> Outcome:
-    """Return the outcome of a check that could have found a leak."""
-    return Outcome(name, "leak" if findings else "held", detail, findings)
-
-
-def _json(finding: Finding) -> Json:
-    found: dict[str, Json] = {**asdict(finding), "time": None if finding.time is None else finding.time.isoformat()}
-    return found
+def judged(name: str, detail: str, findings: tuple[Finding, ...]) -> Check:
+    """Return a check that could have found a leak."""
+    return Check(name, "leak" if findings else "held", detail, findings)

@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from quantlab.audit.cuts import spread
-from quantlab.audit.outcome import Finding, Outcome
 from quantlab.audit.stages import Stages, Subject, ready_model, relearned
 from quantlab.folds import Fold
 from quantlab.metrics import information_coefficient, newey_west_t, overlap_lags
 from quantlab.news import News
 from quantlab.repro import random_generator
-from quantlab.run import samples
+from quantlab.result import BacktestResult, Check, Finding
+from quantlab.steps import samples
 from quantlab.walkforward import walk_forward
 
 N_FOLDS, N_DRAWS = 4, 3
@@ -30,7 +30,7 @@ CHANCE = 0.001  # of a false alarm, one-sided
 LARGE_T = 4.0  # Newey-West's t rejects too often where signals persist
 
 
-def label_placebo(subject: Subject, whole: Stages, *, quick: bool = False) -> Outcome:
+def label_placebo(subject: Subject, whole: Stages, *, quick: bool = False) -> Check:
     """Return whether labels that were dealt out at random inside the training windows still teach something."""
     from scipy.stats import t as student
 
@@ -48,34 +48,48 @@ def label_placebo(subject: Subject, whole: Stages, *, quick: bool = False) -> Ou
     return _outcome("placebo labels", detail, mean, 0.0, leak=mean > limit and mean > 1e-9)
 
 
-def headline_placebo(subject: Subject, whole: Stages, *, quick: bool = False) -> Outcome:
+def headline_placebo(subject: Subject, whole: Stages, *, quick: bool = False) -> Check:
     """Return whether headlines that were dealt out to other documents still tell something."""
     table, name = subject.dataset.news.table, "placebo headlines"
     order = random_generator(subject.settings.seed, "audit: headlines").permutation(len(table))
     news = News(table.assign(text=table["text"].to_numpy()[order]))
     X, y = samples(subject.strategy, replace(subject.dataset, news=news), subject.settings.start)
     if not any(isinstance(X[column].array, pd.arrays.ArrowExtensionArray) for column in X):
-        return Outcome(name, "not applicable", "no learner of the model reads a news column")
+        return Check(name, "not applicable", "no learner of the model reads a news column")
     model = ready_model(subject, subject.strategy, subject.settings.cache)
     dealt = walk_forward(model, X, y, _some(whole.folds, 2 if quick else N_FOLDS), ablate=True, cache=subject.settings.cache)
     if dealt.text.shape[1] == 0:
-        return Outcome(name, "noted", "the model reads the news column in a learner of its own, which cannot be taken out to compare")
+        return Check(name, "noted", "the model reads the news column in a learner of its own, which cannot be taken out to compare")
     labels = y.reindex(dealt.signal.index)
-    ic = information_coefficient(dealt.signal, labels)
-    without = information_coefficient(dealt.variants["no_text"], labels) if "no_text" in dealt.variants else ic * 0.0
+    return _told(name, "shuffled headlines", dealt.signal, dealt.variants.get("no_text"), labels, subject.horizon)
+
+
+def feature_placebo(result: BacktestResult) -> Check:
+    """Return whether text features that were dealt out to other rows still tell something: of the run's own ablation, nothing is fitted."""
+    name, variants = "placebo text features", result.predicted.variants
+    if "placebo" not in variants:
+        return Check(name, "not applicable", "the run has no ablation, or no learner of its model reads text")
+    labels = result.target.reindex(variants["placebo"].index)
+    return _told(name, "text features dealt out to other rows", variants["placebo"], variants.get("no_text"), labels, result.horizon)
+
+
+def _told(name: str, of_what: str, signal: pd.Series, rest: pd.Series | None, labels: pd.Series, horizon: int) -> Check:
+    """Return whether a signal of placebos tells more than that of the columns without text, or than nothing where there are none."""
+    ic = information_coefficient(signal, labels)
+    without = ic * 0.0 if rest is None else information_coefficient(rest, labels)
     more = (ic - without).dropna()
-    t = newey_west_t(more, overlap_lags(subject.horizon)) if len(more) > 2 and more.std() > 0 else 0.0
-    detail = f"IC {float(ic.mean()):+.4f} with shuffled headlines, {float(without.mean()):+.4f} without text (t of the difference {t:+.1f})"
+    t = newey_west_t(more, overlap_lags(horizon)) if len(more) > 2 and more.std() > 0 else 0.0
+    detail = f"IC {float(ic.mean()):+.4f} with {of_what}, {float(without.mean()):+.4f} without text (t of the difference {t:+.1f})"
     return _outcome(name, detail, float(ic.mean()), float(without.mean()), leak=t > LARGE_T)
 
 
-def _outcome(name: str, detail: str, value: float, other: float, *, leak: bool) -> Outcome:
+def _outcome(name: str, detail: str, value: float, other: float, *, leak: bool) -> Check:
     if not leak:
-        return Outcome(name, "held", detail)
+        return Check(name, "held", detail)
     cause = (
         "the learner knows more than its training rows tell it: labels reach it another way (a global, a cache, a column made from them)"
     )
-    return Outcome(name, "leak", detail, (Finding("signal", "IC", None, "", f"{value:+.4f}", f"{other:+.4f}", 1, "a placebo", cause),))
+    return Check(name, "leak", detail, (Finding("signal", "IC", None, "", f"{value:+.4f}", f"{other:+.4f}", 1, "a placebo", cause),))
 
 
 def _dealt(labels: pd.Series, fold: Fold, rng: np.random.Generator) -> pd.Series:

@@ -24,9 +24,9 @@ from quantlab.dataset import Dataset
 from quantlab.folds import Fold
 from quantlab.portfolio import simulate
 from quantlab.result import OutOfSample, Portfolio
-from quantlab.run import Settings, decided, samples
+from quantlab.steps import Settings, decided, learner, samples
 from quantlab.strategy import Strategy
-from quantlab.walkforward import prepared, walk_forward
+from quantlab.walkforward import walk_forward
 
 
 class Engine(Protocol):
@@ -41,13 +41,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is audited. fresh: gives the strategy as if its file had just been read, so that nothing it remembers can help it."""
+    """What is audited. fresh: gives the strategy as if its file had just been read, so that nothing it remembers can help it.
+
+    refits: models are fitted again at each cut, and orders made again, as the full audit does; a back-test leaves its signal as it is.
+    """
 
     strategy: Strategy
     dataset: Dataset
     settings: Settings
     fresh: Callable[[], Strategy]
     engine: Engine = simulate
+    refits: bool = True
 
     @property
     def horizon(self) -> int:
@@ -109,14 +113,7 @@ def relearned(
 
 def ready_model(subject: Subject, strategy: Strategy, cache: Cache | None) -> BaseEstimator:
     """Return the strategy's model as a run fits it."""
-    dataset = subject.dataset
-    return prepared(
-        strategy.model,
-        horizon=subject.horizon,
-        random_state=subject.settings.seed,
-        cache=cache,
-        entity_names=[*dataset.bars.symbols, *dataset.names.values()],
-    )
+    return learner(strategy, subject.dataset, replace(subject.settings, cache=cache))
 
 
 def traded(subject: Subject, weights: pd.DataFrame, bars: Bars) -> Portfolio:

@@ -3,23 +3,22 @@
 1. Features (documents in them), labels already known, and folds are made from the other data, up to the cut.
 2. The fold at the cut is fitted again from the whole run's rows up to the cut and the other labels; its signal must be the same.
 3. Weights are decided again from the whole run's signal up to the cut; orders are made again from its weights up to the cut.
+   (A back-test leaves out the fitting of 2 and the orders of 3: what the signal reads is compared, not what is learned of it.)
 4. Of each column, the first difference is kept, and its cause looked for.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from pathlib import Path
 
 import pandas as pd
 
 from quantlab.audit import causes
 from quantlab.audit.cuts import Cut
 from quantlab.audit.differences import Difference, panels, series, tables
-from quantlab.audit.outcome import Finding, Outcome, judged
+from quantlab.audit.outcome import judged
 from quantlab.audit.poison import poisoned
 from quantlab.audit.stages import Stages, Subject, fold_at, folds_of, refitted_folds, relearned, traded
 from quantlab.cache import Cache
@@ -27,7 +26,9 @@ from quantlab.dataset import Dataset
 from quantlab.errors import QuantlabError, UsageError
 from quantlab.executor import Progress
 from quantlab.folds import Fold
-from quantlab.run import decided, samples
+from quantlab.result import Check, Finding, Stage
+from quantlab.steps import decided, labels, samples
+from quantlab.storage import temporary_folder
 from quantlab.strategy import Strategy
 
 LEAST_DECISIONS = 50  # rows of signal that were compared, over all cuts: fewer prove nothing
@@ -46,13 +47,13 @@ class Seen:
     failed: str = ""
 
 
-def truncation_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Outcome:
+def truncation_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Check:
     """Return whether anything changes when the data ends at each cut."""
     seen = [truncated(subject, whole, cut) for cut in progress(cuts, "truncation", len(cuts))]
     return _outcome("truncation", subject, whole, seen)
 
 
-def poison_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Outcome:
+def poison_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Check:
     """Return whether anything changes before each cut when all that follows it is replaced."""
     seen = [_survived(subject, whole, cut) for cut in progress(cuts, "poison", len(cuts))]
     return _outcome("poison", subject, whole, seen)
@@ -72,33 +73,47 @@ def truncated(subject: Subject, whole: Stages, cut: Cut) -> Seen:
     known = subject.dataset.until(cut.time)
     try:
         X, _ = samples(strategy, known, subject.settings.start)
+        y = labels(strategy, known.bars)
     except USERS_ERRORS as error:
-        return Seen(cut, (Difference("features", FAILED, cut.time, "", "a panel", f"{type(error).__name__}: {error}"),), 0)
-    y = strategy.target(known.bars)
+        return Seen(cut, (_failed("features", "a panel", error, cut.time),), 0)
     found = [*_before(subject, whole, X, y, cut.time), *_folds(subject, whole, X, cut.time)]
+    decisions = whole.signals.signal.loc[: cut.time]
+    try:
+        weights = decided(strategy, decisions, known.bars).loc[whole.first_decision :]
+        found += tables("weights", "", whole.weights.loc[: cut.time], weights)
+    except USERS_ERRORS as error:
+        found.append(_failed("weights", "weights", error, cut.time))
+    if not subject.refits:
+        return Seen(cut, tuple(found), len(decisions))
     X_known = whole.features.loc[: cut.time]
     signal, again = _again(subject, strategy, whole, X_known, y.reindex(X_known.index), cut)
     found += series("signal", "", signal, again)
-    weights = decided(strategy, whole.signals.signal.loc[: cut.time], known.bars).loc[whole.first_decision :]
-    found += tables("weights", "", whole.weights.loc[: cut.time], weights)
-    found += _orders(subject, whole, known, cut.time, cut.time)
+    if cut.cold:  # orders depend on weights and bars alone, which are compared at every cut: a few of them are enough
+        found += _orders(subject, whole, known, cut.time, cut.time)
     return Seen(cut, tuple(found), len(signal))
+
+
+def _failed(stage: Stage, value: str, error: Exception, cut: pd.Timestamp) -> Difference:
+    """Return that a stage cannot be made from data that ends at the cut."""
+    return Difference(stage, FAILED, cut, "", value, f"{type(error).__name__}: {error}")
 
 
 def other_future(subject: Subject, whole: Stages, cut: Cut) -> Seen:
     """Return what changes before the cut when all that follows it is replaced."""
     strategy, other = subject.strategy, poisoned(subject.dataset, cut.time, seed=subject.settings.seed)
     X, _ = samples(strategy, other, subject.settings.start)
-    y = strategy.target(other.bars)
+    y = labels(strategy, other.bars)
     found = list(_before(subject, whole, X.loc[: cut.time], y, cut.time))
-    later = X.loc[cut.time + pd.Timedelta(1, "us") : _test_end(whole, cut.time)]
-    X_mixed = pd.concat([whole.features.loc[: cut.time], later[[name for name in whole.features if name in later]]])
-    signal, again = _again(subject, strategy, whole, X_mixed, y.reindex(X_mixed.index), cut)
-    found += series("signal", "", signal, again)
     signals = whole.signals.signal
     late = signals.index.get_level_values(0) > cut.time
     weights = decided(strategy, signals.mask(late, signals.max()), other.bars)  # a value that rules of a few fixed values know, too
     found += tables("weights", "", whole.weights.loc[: cut.time], weights.loc[whole.first_decision : cut.time])
+    if not subject.refits:
+        return Seen(cut, tuple(found), int((~late).sum()))
+    later = X.loc[cut.time + pd.Timedelta(1, "us") : _test_end(whole, cut.time)]
+    X_mixed = pd.concat([whole.features.loc[: cut.time], later[[name for name in whole.features if name in later]]])
+    signal, again = _again(subject, strategy, whole, X_mixed, y.reindex(X_mixed.index), cut)
+    found += series("signal", "", signal, again)
     last = subject.times[min(subject.place(cut.time) + POISON_TAIL, len(subject.times) - 1)]
     found += _orders(subject, whole, other, cut.time, min(last, whole.weights.index[-1]))
     return Seen(cut, tuple(found), len(signal))
@@ -139,8 +154,8 @@ def _again(subject: Subject, strategy: Strategy, whole: Stages, X: pd.DataFrame,
     if X.index[-1][0] > cut.time:  # another future, not none: the test window goes on
         folds[-1] = replace(folds[-1], test_end=_test_end(whole, cut.time))
     if cut.cold:
-        with tempfile.TemporaryDirectory(prefix="quantlab-audit-") as empty:
-            signal = relearned(subject, strategy, X, y, folds, cache=Cache(Path(empty))).signal
+        with temporary_folder() as empty:
+            signal = relearned(subject, strategy, X, y, folds, cache=Cache(empty)).signal
     else:
         signal = relearned(subject, strategy, X, y, folds, cache=subject.settings.cache).signal
     first = folds[0].test_start if cut.whole_prefix else folds[-1].test_start
@@ -170,16 +185,17 @@ def _test_end(whole: Stages, cut: pd.Timestamp) -> pd.Timestamp:
     return next(known.test_end for known in whole.folds if known.test_start == fold.test_start)
 
 
-def _outcome(name: str, subject: Subject, whole: Stages, seen: Sequence[Seen]) -> Outcome:
+def _outcome(name: str, subject: Subject, whole: Stages, seen: Sequence[Seen]) -> Check:
     """Return the first finding of each stage and column, or why there could not be one."""
     n_decisions = sum(one.n_decisions for one in seen)
     findings = tuple(_findings(name, subject, whole, seen))
-    compared = f"{len(seen)} cuts ({sum(one.cut.cold for one in seen)} with a cold cache), {n_decisions} decisions compared"
+    cold = f" ({sum(one.cut.cold for one in seen)} with a cold cache)" if subject.refits else ""
+    compared = f"{len(seen)} cuts{cold}, {n_decisions} decisions compared"
     failed = [one.failed for one in seen if one.failed]
     compared += f", {len(failed)} of them failed ({failed[0]})" if failed else ""
     blind = _blind(whole, n_decisions)
     if blind and not findings:
-        return Outcome(name, "blind", f"{compared}: {blind}")
+        return Check(name, "blind", f"{compared}: {blind}")
     return judged(name, compared, findings)
 
 
@@ -207,7 +223,7 @@ def _findings(name: str, subject: Subject, whole: Stages, seen: Iterable[Seen]) 
         if difference.stage == "signal" and label is not None:
             cause = causes.of_labels(label[0], subject, label[1].time)  # what was learned from them follows
         else:
-            cause = _cause(difference, subject, whole, cut, signal_by_cold)
+            cause = _sought(difference, subject, whole, cut, signal_by_cold)
         shown = str(cut) if name == "truncation" else f"all replaced after {cut.time.date()}, {cut.reason}"
         yield Finding(
             difference.stage, difference.column, difference.time, difference.symbol, difference.value, difference.other,
@@ -215,10 +231,21 @@ def _findings(name: str, subject: Subject, whole: Stages, seen: Iterable[Seen]) 
         )  # fmt: skip
 
 
+def _sought(difference: Difference, subject: Subject, whole: Stages, cut: Cut, signal_by_cold: Mapping[bool, int]) -> str:
+    """Return the likely cause of a difference, as far as the strategy bears the experiments that tell it."""
+    try:
+        return _cause(difference, subject, whole, cut, signal_by_cold)
+    except USERS_ERRORS as error:
+        return f"it depends on later data; what else cannot be told, as the strategy fails in another future ({error})"
+
+
 def _cause(difference: Difference, subject: Subject, whole: Stages, cut: Cut, signal_by_cold: Mapping[bool, int]) -> str:
     """Return the likely cause of a difference."""
     if difference.column == FAILED:
-        return "features cannot be made from data that ends here: they ask for what comes later (a date, a length), which nobody had then"
+        return (
+            f"{difference.stage} cannot be made from data that ends here: they ask for what comes later (a date, a length),"
+            " which nobody had then"
+        )
     if difference.stage == "documents":
         return causes.of_documents(difference, subject)
     if difference.stage == "features":

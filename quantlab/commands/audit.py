@@ -15,6 +15,7 @@ from quantlab.commands import options as opt
 def audit(
     file: opt.StrategyFile,
     data: opt.DataFolder = opt.SAMPLE,
+    bad_rows: opt.BadRows = "error",
     start: opt.Start = None,
     end: opt.End = None,
     set_: opt.Set = None,
@@ -42,7 +43,7 @@ def audit(
     first, last = opt.span(start, end)
     with log_to_stderr(quiet=quiet):
         settings = Settings(start=first, end=last, seed=seed, cache=opt.cache_at(cache), progress=timings)
-        report = audited(fresh(), read_dataset(data), settings, quick=quick, fresh=fresh)
+        report = audited(fresh(), read_dataset(data, bad_rows=bad_rows), settings, quick=quick, fresh=fresh)
     if as_json:
         print(json.dumps(report.as_json(), indent=2, allow_nan=False, ensure_ascii=False))
     elif not quiet:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +32,9 @@ CacheFolder = Annotated[
     Path | None, typer.Option("--cache", metavar="DIR", help="Cache folder; by default ~/.cache/quantlab.", show_default=False)
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Compute everything anew and keep nothing.")]
+BadRows = Annotated[
+    Literal["error", "quarantine"], typer.Option(help="What becomes of rows that cannot be right: an error, or set aside and counted.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]  # read by entry.answer, even where parsing fails
@@ -40,9 +42,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 def cache_at(folder: Path | None) -> Cache:
     """Return the cache in a folder; by default in that of the user, shared by all projects."""
-    from quantlab.cache import Cache
+    from quantlab.cache import Cache, default_folder
 
-    return Cache(folder or Path.home() / ".cache" / "quantlab")
+    return Cache(folder or default_folder())
 
 
 @contextmanager
@@ -51,8 +53,10 @@ def opened_cache(folder: Path | None, *, no_cache: bool) -> Iterator[Cache]:
     if not no_cache:
         yield cache_at(folder)
         return
-    with tempfile.TemporaryDirectory(prefix="quantlab-") as kept:
-        yield cache_at(Path(kept))
+    from quantlab.storage import temporary_folder
+
+    with temporary_folder() as kept:
+        yield cache_at(kept)
 
 
 def span(start: str | None, end: str | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:

@@ -24,6 +24,7 @@ def sweep(
         ),
     ],
     data: opt.DataFolder = opt.SAMPLE,
+    bad_rows: opt.BadRows = "error",
     out: opt.ReportsFolder = opt.REPORTS,
     start: opt.Start = None,
     end: opt.End = None,
@@ -45,17 +46,19 @@ def sweep(
     from quantlab.progress import Timings, log_to_stderr
     from quantlab.report import folder_name
     from quantlab.run import Settings
+    from quantlab.storage import check_writable
     from quantlab.strategy import load_strategy
     from quantlab.sweep import contract, parse_choices, write_sweep
     from quantlab.sweep import sweep as swept
 
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
     with log_to_stderr(quiet=quiet), opt.opened_cache(cache, no_cache=no_cache) as store:
+        check_writable(out)
         choices, strategy = parse_choices(set_), load_strategy(file)
         first, last = opt.span(start, end)
         settings = Settings(start=first, end=last, seed=seed, cache=store, executor=processes(jobs), progress=timings)
         ledger = out / folder_name(strategy.name)
-        result = swept(strategy, read_dataset(data), choices, settings, n_search=optuna, ledger=ledger)
+        result = swept(strategy, read_dataset(data, bad_rows=bad_rows), choices, settings, n_search=optuna, ledger=ledger)
         content = contract(result)
         _refuse_if_all_failed(content)
         path = write_sweep(result, out)

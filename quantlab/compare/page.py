@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from quantlab.cache import write_atomically
 from quantlab.compare.comparison import Comparison
 from quantlab.compare.contract import contract, curves
+from quantlab.storage import write_atomically
 
 
 def page(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -59,8 +60,9 @@ def find_run(name: str, reports: Path) -> Path:
 
     Raises UsageError if there is none, or more than one.
     """
-    if (Path(name) / "manifest.json").is_file():
-        return Path(name)
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+        if (Path(name) / "manifest.json").is_file():
+            return Path(name)
     known = sorted(path.parent for path in Path(reports).glob("*/*/manifest.json") if not path.parent.name.startswith("."))
     strategy, slash, start = name.strip("/").rpartition("/")
     found = [folder for folder in known if folder.name.startswith(start) and (not slash or folder.parent.name == strategy)]

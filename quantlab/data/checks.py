@@ -1,7 +1,4 @@
-"""Checks: the rows of a bars table as (at, session, symbol, prices, volume), each one possible and there once.
-
-What happens to an odd row is listed in the docstring of `quantlab.data`.
-"""
+"""Checks: the rows of a bars table as (at, session, symbol, prices, volume), each one possible and there once."""
 
 from __future__ import annotations
 
@@ -12,16 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from quantlab.bars import PRICES, TIME_UNIT
-from quantlab.data.columns import has_columns, numbers, refuse_stamps, texts
-from quantlab.data.settings import Settings
+from quantlab.data import rules
+from quantlab.data.columns import has_columns, numbers, refuse_stamps, texts, unread
+from quantlab.data.findings import Findings
+from quantlab.data.rules import Rule
+from quantlab.data.settings import FILE, Settings
 from quantlab.data.stamps import Stamps, instants, session_dates
-from quantlab.data.tables import Findings, Mask, Table, at
-from quantlab.errors import nearest
+from quantlab.data.tables import Mask, Table
+from quantlab.errors import DataError
 from quantlab.news import MARKET
 from quantlab.sessions import sessions, time_zone
 
 VALUES = (*PRICES, "volume")
-WIDENED = 0.005  # an open or close this far, as a fraction, outside [low, high] is rounding or another venue's print; beyond, an error
 SAME = 1e-6  # adj_close equal to close, up to the rounding of printed prices
 
 
@@ -50,8 +49,8 @@ def bar_rows(table: Table, settings: Settings, findings: Findings) -> BarRows | 
         return None
     when, bad = _when(table, settings, findings)
     symbol = texts(table, "symbol", findings)
-    odd = ((symbol == "") | (symbol == MARKET) | symbol.str.contains("|", regex=False)).to_numpy(dtype=bool)
-    findings.refuse_rows(table, odd, ("not the symbol of one name", "name one, without * and |"), column="symbol", shown=symbol)
+    odd = ~_names_one(symbol)
+    findings.rows(rules.SYMBOL, table, odd, column="symbol", shown=symbol)
     bad |= odd
     columns = {}
     for name in (*VALUES, *(["adj_close"] if "adj_close" in table.frame else [])):
@@ -61,35 +60,50 @@ def bar_rows(table: Table, settings: Settings, findings: Findings) -> BarRows | 
     fine = np.flatnonzero(~bad)
     rows = _priced(BarRows(frame.iloc[fine].reset_index(drop=True), fine), table, findings)
     rows = _possible(rows, table, settings, findings)
+    unread(table, (*(name for names in needed for name in names), "adj_close"), findings)
     return _once(rows, table, findings)
+
+
+def _names_one(symbol: pd.Series) -> Mask:
+    """Return where a text is the name of one symbol: seen as it is, so that two that look the same are the same, (n_rows,)."""
+    codes, distinct = pd.factorize(symbol)
+    names = [
+        name != "" and name != MARKET and "|" not in name and len(name) <= rules.LONGEST_SYMBOL and name.isprintable() for name in distinct
+    ]
+    return np.array(names, dtype=bool)[codes]
 
 
 def _when(table: Table, settings: Settings, findings: Findings) -> tuple[pd.DataFrame, Mask]:
     """Return `at`, when each bar is complete, and its `session`, (n_rows, 2), and where they cannot be told."""
     name = "date" if "date" in table.frame else "time"
     if "date" in table.frame and "time" in table.frame:
-        findings.refuse("there are both a date and a time", "keep the one that bar_stamp speaks of", file=table.files[0])
+        findings.add(rules.DATE_AND_TIME, table.files[0])
     cells = table.frame[name] if isinstance(table.frame[name].dtype, pd.StringDtype) else table.frame[name].astype("str")
     if settings.bar_stamp != "session":
         stamps = instants(cells, zone=settings.timezone, day_zone=None)
         bad = refuse_stamps(table, name, stamps, findings)
         complete = stamps.at + (settings.duration("bar_length").as_unit(TIME_UNIT) if settings.bar_stamp == "open" else pd.Timedelta(0))
         local = complete.tz_convert(time_zone(settings.calendar)).tz_localize(None).normalize()
+        off = ~bad & _closes(Stamps(local, stamps.wrong), settings, findings).isna()
+        findings.rows(rules.OFF_SESSION.of(calendar=settings.calendar), table, off, column=name, shown=cells)
         return pd.DataFrame({"at": complete, "session": local}), bad
     dates = session_dates(cells)
     bad = refuse_stamps(table, name, dates, findings)
-    closes = _closes(dates, settings)
+    closes = _closes(dates, settings, findings)
     closed = ~bad & closes.isna()
-    what = (f"{settings.calendar} has no session on this day", "remove the row, or correct `calendar` in dataset.toml")
-    findings.refuse_rows(table, closed, what, column=name, shown=cells)
+    findings.rows(rules.NO_SESSION.of(calendar=settings.calendar), table, closed, column=name, shown=cells)
     return pd.DataFrame({"at": closes, "session": dates.at}), bad | closed
 
 
-def _closes(dates: Stamps, settings: Settings) -> pd.DatetimeIndex:
+def _closes(dates: Stamps, settings: Settings, findings: Findings) -> pd.DatetimeIndex:
     """Return the close of each session named, (n_rows,), NaT where there is none."""
     if dates.at.isna().all():
         return pd.DatetimeIndex(dates.at).tz_localize("UTC")
-    table = sessions(settings.calendar, dates.at.min(), dates.at.max())
+    try:
+        table = sessions(settings.calendar, dates.at.min(), dates.at.max())
+    except DataError as error:  # the calendar does not reach so far
+        findings.add(rules.NO_CALENDAR.of(error=error), FILE)
+        return pd.DatetimeIndex(dates.at).tz_localize("UTC")
     return pd.DatetimeIndex(table["close"].reindex(dates.at))
 
 
@@ -97,11 +111,11 @@ def _priced(rows: BarRows, table: Table, findings: Findings) -> BarRows:
     """Set aside rows without any price, and report those with some."""
     missing = rows.frame[list(PRICES)].isna().to_numpy()
     none: Mask = np.asarray(missing.all(axis=1))
-    findings.drop(table, rows.row[none], "bars without a price", rows.named(none))
+    findings.at(rules.NO_PRICE, table, rows.row[none], shown=rows.named(none))
     part: Mask = np.asarray(missing.any(axis=1)) & ~none
-    _refuse(rows, part, table, findings, ("prices are in part missing", "fill them in, or leave all four empty"))
+    _report(rules.PART_PRICE, rows, part, table, findings)
     void = ~none & ~part & rows.frame["volume"].isna().to_numpy()
-    _refuse(rows, void, table, findings, ("the volume is missing", "write 0 if nothing was traded"))
+    _report(rules.NO_VOLUME, rows, void, table, findings)
     return rows.keep(~(none | part | void))
 
 
@@ -110,19 +124,18 @@ def _possible(rows: BarRows, table: Table, settings: Settings, findings: Finding
     open_, high, low, close, volume = (rows.frame[name].to_numpy() for name in VALUES)
     top, bottom = np.maximum(open_, close), np.minimum(open_, close)
     kinds = {
-        "a price is not positive": np.minimum(np.minimum(open_, close), np.minimum(high, low)) <= 0,
-        "high < low": high < low,
-        "volume is negative": volume < 0,
-        "open or close lies outside [low, high]": (top > high * (1 + WIDENED)) | (bottom < low * (1 - WIDENED)),
+        rules.NOT_POSITIVE: np.minimum(np.minimum(open_, close), np.minimum(high, low)) <= 0,
+        rules.HIGH_LOW: high < low,
+        rules.NEGATIVE_VOLUME: volume < 0,
+        rules.OUTSIDE: (top > high * (1 + rules.WIDENED)) | (bottom < low * (1 - rules.WIDENED)),
+        rules.WIDE_RANGE.of(jump=settings.largest_jump): high >= low * settings.largest_jump,
     }
     bad = np.zeros(len(rows.row), dtype=bool)
-    for message, mask in kinds.items():
-        _refuse(rows, mask & ~bad, table, findings, (message, "fix the row or drop the symbol"))
+    for rule, mask in kinds.items():
+        _report(rule, rows, mask & ~bad, table, findings)
         bad |= mask
     wide = ~bad & ((top > high) | (bottom < low))
-    if wide.any():
-        first = at(table, int(rows.row[wide][0]))
-        findings.notes.append(f"{wide.sum()} bars: high or low moved by at most {WIDENED:.1%} to take in open and close (first: {first})")
+    findings.at(rules.WIDENED_BARS, table, rows.row[wide])
     frame = rows.frame.assign(high=np.maximum(high, top), low=np.minimum(low, bottom))
     return _adjusted(BarRows(frame, rows.row).keep(~bad), table, settings, findings)
 
@@ -134,15 +147,15 @@ def _adjusted(rows: BarRows, table: Table, settings: Settings, findings: Finding
     """
     if "adj_close" not in rows.frame:
         missing = {"splits": "dividends", "none": "dividends or splits (returns jump where there was one)"}.get(settings.adjusted)
-        findings.notes.extend([f"prices are not adjusted for {missing}"] if missing else [])
+        if missing:
+            findings.add(rules.UNADJUSTED.of(missing=missing))
         return rows
     close, adjusted = rows.frame["close"].to_numpy(), rows.frame["adj_close"].to_numpy()
     bad = ~(adjusted > 0)
-    _refuse(rows, bad, table, findings, ("adj_close is missing or not positive", "fill it in, or remove the column"))
+    _report(rules.NO_ADJUSTED, rows, bad, table, findings)
     if settings.adjusted == "all":
         other = ~bad & (np.abs(adjusted - close) > SAME * close)
-        fix = "say adjusted = 'splits' or 'none' in dataset.toml, or remove the column"
-        _refuse(rows, other, table, findings, ("adj_close differs from close, although all is said to be adjusted", fix))
+        _report(rules.ADJUSTED_TWICE, rows, other, table, findings)
         return BarRows(rows.frame.drop(columns="adj_close"), rows.row).keep(~(bad | other))
     rows = rows.keep(~bad)
     factor = (rows.frame["adj_close"] / rows.frame["close"]).to_numpy()
@@ -151,67 +164,19 @@ def _adjusted(rows: BarRows, table: Table, settings: Settings, findings: Finding
 
 
 def _once(rows: BarRows, table: Table, findings: Findings) -> BarRows:
-    """Set aside rows that say the same as an earlier one, and report those that contradict it."""
-    again = rows.frame.duplicated(["at", "symbol"]).to_numpy()
-    same = rows.frame.duplicated(["at", "symbol", *VALUES]).to_numpy()
-    findings.drop(table, rows.row[same], "bars that stand twice", rows.named(same))
-    _refuse(rows, again & ~same, table, findings, ("a second bar of the same time and symbol, with other values", "keep one of them"))
-    return rows.keep(~again)
+    """Set aside rows that say the same as an earlier one, and report all that contradict each other: nobody knows which is right."""
+    key = ["at", "symbol"]
+    same = rows.frame.duplicated([*key, *VALUES]).to_numpy()
+    findings.at(rules.SAME_BAR, table, rows.row[same], shown=rows.named(same))
+    rows = rows.keep(~same)
+    other = rows.frame.duplicated(key, keep=False).to_numpy()
+    _report(rules.OTHER_BAR, rows, other, table, findings)
+    return rows.keep(~other)
 
 
-def listed_rows(rows: BarRows, table: Table, listing: Table, findings: Findings) -> BarRows:
-    """Return the bars within their symbol's dated listing (symbol, start, end; empty = open), the others set aside.
-
-    A symbol listed twice (a ticker that another company took over) is a problem: features and positions would join the two. So are bars
-    of a symbol that the listing does not know.
-    """
-    spells = _spells(listing, findings)
-    if spells is None:
-        return rows
-    known = pd.Index(spells["symbol"].unique())
-    for name in sorted(set(rows.frame["symbol"]) - set(known)):
-        fix = "add it, or drop its bars"
-        findings.refuse(f"the symbol {name!r} of the bars is not listed{nearest(name, known)}", fix, file=listing.files[0])
-    idle = len(set(known) - set(rows.frame["symbol"]))
-    findings.notes.extend([f"{idle} symbols of {listing.files[0]} have no bars"] if idle else [])
-    each = rows.frame[["symbol", "session"]].assign(nth=np.arange(len(rows.row))).merge(spells, on="symbol", how="inner")
-    inside = each.loc[each["session"].between(each["start"], each["end"]), "nth"]
-    fits = np.isin(np.arange(len(rows.row)), inside.to_numpy())
-    findings.drop(table, rows.row[~fits], "bars outside their symbol's listing", rows.named(~fits))
-    return rows.keep(fits)
-
-
-def names_of(listing: Table, findings: Findings) -> dict[str, str]:
-    """Return the name of each symbol that has one."""
-    if "name" not in listing.frame:
-        return {}
-    symbol, name = texts(listing, "symbol", findings), texts(listing, "name", findings)
-    return {str(key): str(value) for key, value in zip(symbol, name, strict=True) if value != ""}
-
-
-def _spells(listing: Table, findings: Findings) -> pd.DataFrame | None:
-    """Return symbol, start and end of each listing, or None if the table cannot be used."""
-    if not has_columns(listing, [("symbol",)], findings):
-        return None
-    spells = pd.DataFrame({"symbol": texts(listing, "symbol", findings)})
-    for name, missing in (("start", "1900-01-01"), ("end", "2099-12-31")):
-        column = texts(listing, name, findings) if name in listing.frame else pd.Series("", index=spells.index)
-        dates = session_dates(column.where(column != "", missing))
-        if refuse_stamps(listing, name, dates, findings).any():
-            return None
-        spells[name] = dates.at
-    wrong = (spells["start"] > spells["end"]).to_numpy()
-    findings.refuse_rows(listing, wrong, ("start lies after end", "exchange them"), column="start", shown=spells["symbol"])
-    twice = spells["symbol"].duplicated().to_numpy()
-    findings.refuse_rows(listing, twice, ("the symbol is listed twice", "give each company a symbol of its own"), column="symbol")
-    return spells
-
-
-def _refuse(rows: BarRows, bad: Mask, table: Table, findings: Findings, what: tuple[str, str]) -> None:
-    """Report bad bars with their symbol, date and values as they stand in the table."""
-    mask = np.zeros(len(table.frame), dtype=bool)
-    mask[rows.row[bad]] = True
-    if mask.any():
-        shown = [name for name in ("date", "time", "symbol", *VALUES, "adj_close") if name in table.frame]
-        cells = table.frame.loc[mask, shown].astype("str").fillna("").agg(" ".join, axis=1)
-        findings.refuse_rows(table, mask, what, shown=cells.reindex(table.frame.index))
+def _report(rule: Rule, rows: BarRows, bad: Mask, table: Table, findings: Findings) -> None:
+    """Report bad bars with their values as they stand in the table."""
+    if bad.any():
+        columns = [name for name in ("date", "time", "symbol", *VALUES, "adj_close") if name in table.frame]
+        cells = table.frame.iloc[rows.row[bad]][columns].astype("str").fillna("").agg(" ".join, axis=1)
+        findings.at(rule, table, rows.row[bad], shown=cells)

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from quantlab.data.stamps import REASONS, Stamps
-from quantlab.data.tables import Findings, Mask, Table
+from quantlab.data import rules
+from quantlab.data.findings import Findings
+from quantlab.data.stamps import Stamps
+from quantlab.data.tables import Mask, Table, shortened
 from quantlab.errors import nearest
 
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+N_COLUMNS = 10  # columns that are not read, named in a note
 MISSING = ("", "nan", "NaN")  # of a number; a name or a text may well be called so
 
 
@@ -22,10 +25,18 @@ def has_columns(table: Table, needed: Iterable[tuple[str, ...]], findings: Findi
     for names in needed:
         if not any(name in table.frame for name in names):
             near = next((hint for hint in (nearest(name, table.frame.columns) for name in names) if hint), "")
-            fix = f"add it; the columns are {', '.join(table.frame.columns) or 'none'}"
-            findings.refuse(f"the column {' or '.join(map(repr, names))} is missing{near}", fix, file=table.files[0])
+            present = shortened(", ".join(table.frame.columns)) or "none"
+            findings.add(rules.COLUMN_MISSING.of(names=" or ".join(map(repr, names)), near=near, columns=present), table.files[0])
             complete = False
     return complete
+
+
+def unread(table: Table, known: Iterable[str], findings: Findings) -> None:
+    """Note the columns that nothing is done with, with the name that each may have meant; one without a name holds row numbers."""
+    known = list(known)
+    others = [f"{shortened(name)}{nearest(name, known)}" for name in table.frame.columns if name not in known and name != ""]
+    if others:
+        findings.add(rules.COLUMN_UNREAD.of(names=", ".join(others[:N_COLUMNS])), table.files[0])
 
 
 def texts(table: Table, name: str, findings: Findings) -> pd.Series:
@@ -37,8 +48,7 @@ def texts(table: Table, name: str, findings: Findings) -> pd.Series:
         return pd.Series("", index=column.index, dtype="str")
     if not isinstance(column.dtype, pd.StringDtype):
         kind = pd.api.types.infer_dtype(column, skipna=True)
-        fix = "read it as text (dtype=str, keep_default_na=False): 000001, NA and TRUE are names"
-        findings.refuse(f"holds {kind}, not text", fix, file=table.files[0], column=name)
+        findings.add(rules.NO_TEXT_COLUMN.of(kind=kind), table.files[0], column=name)
         return pd.Series("?", index=column.index, dtype="str")  # nothing more to say about its cells
     return column.str.strip()
 
@@ -48,15 +58,15 @@ def numbers(table: Table, name: str, findings: Findings) -> tuple[npt.NDArray[np
     column = table.frame[name]
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = np.isinf(values)
+        bad = np.zeros(len(values), dtype=bool)
     else:
         text = column.astype("str").where(column.notna(), "").str.strip()
         missing = text.isin(MISSING).to_numpy(dtype=bool)
         bad = ~(text.str.fullmatch(NUMBER).to_numpy(dtype=bool) | missing)
         values = np.full(len(text), np.nan)
         values[~(bad | missing)] = text[~(bad | missing)].to_numpy(dtype=object).astype(np.float64)
-    fix = "write digits with a decimal point, without currency, thousands or percent signs"
-    findings.refuse_rows(table, bad, ("not a finite number", fix), column=name, shown=column)
+    bad |= np.isinf(values)  # 1e400 is a number as it is written
+    findings.rows(rules.NO_NUMBER, table, bad, column=name, shown=column)
     return values, bad
 
 
@@ -65,5 +75,5 @@ def refuse_stamps(table: Table, name: str, stamps: Stamps, findings: Findings, s
     wrong = stamps.wrong.to_numpy(dtype=object)
     bad: Mask = np.asarray(wrong != "", dtype=bool) & ~(np.zeros(len(wrong), bool) if skip is None else skip)
     for reason in sorted(set(wrong[bad])):
-        findings.refuse_rows(table, bad & (wrong == reason), (reason, REASONS[reason]), column=name, shown=table.frame[name])
+        findings.rows(rules.STAMPS[reason], table, bad & (wrong == reason), column=name, shown=table.frame[name])
     return bad

@@ -12,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from quantlab.data.columns import has_columns, refuse_stamps, texts
+from quantlab.data import rules
+from quantlab.data.checks import BarRows
+from quantlab.data.columns import has_columns, refuse_stamps, texts, unread
+from quantlab.data.findings import Findings
 from quantlab.data.settings import Settings
 from quantlab.data.stamps import instants, midnights_as_days
-from quantlab.data.tables import Findings, Mask, Table
+from quantlab.data.tables import Mask, Table
 from quantlab.news import MARKET
 
 STAMPS = ("published_at", "available_at", "first_seen_at")
 TEXTS = ("headline", "text")
+OPTIONAL = ("source", "id", "url")
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,11 @@ def documents(table: Table, settings: Settings, findings: Findings, *, day_zone:
     for name in (name for name in TEXTS if name in table.frame):
         text = text.str.cat(texts(table, name, findings), sep="\n").str.strip()
     nobody = (symbol.str.replace("|", "").str.strip() == "").to_numpy(dtype=bool)
-    findings.refuse_rows(table, nobody, ("the symbol is empty", "name one, or write * for the whole market"), column="symbol")
+    findings.rows(rules.NOBODY, table, nobody, column="symbol", shown=symbol)
     empty = (text == "").to_numpy(dtype=bool)
-    findings.drop(table, np.flatnonzero(empty), "news without a text", symbol[empty])
+    findings.rows(rules.NO_WORDS, table, empty, shown=symbol)
+    findings.rows(rules.LONG_TEXT, table, (text.str.len() > rules.LONG_TEXT_LENGTH).to_numpy(dtype=bool), shown=symbol)
+    unread(table, (*STAMPS, "symbol", *TEXTS, *OPTIONAL), findings)
     frame = pd.DataFrame({"available_at": at, "symbol": symbol, "text": text})
     for name in ("source", "id"):
         frame[name] = texts(table, name, findings) if name in table.frame else ""
@@ -65,7 +71,7 @@ def _available_at(table: Table, settings: Settings, findings: Findings, day_zone
         column = texts(table, name, findings) if isinstance(table.frame[name].dtype, pd.StringDtype) else table.frame[name].astype("str")
         column, n_days = midnights_as_days(column)
         if n_days:
-            findings.notes.append(f"{n_days} news stamps of {name!r} say midnight: read as days, known when the day has ended")
+            findings.add(rules.MIDNIGHTS.of(n=n_days, column=repr(name)))
         stamps = instants(column, zone=settings.timezone, day_zone=day_zone)
         optional = (column == "").to_numpy(dtype=bool) if name == "first_seen_at" else None  # not every source says so
         bad |= refuse_stamps(table, name, stamps, findings, skip=optional)
@@ -85,9 +91,15 @@ def _one_per_symbol(frame: pd.DataFrame, row: npt.NDArray[np.int64]) -> Document
     return Documents(single.drop(columns="row"), single["row"].to_numpy(np.int64))
 
 
-def of_known_symbols(found: Documents, known: pd.Index, table: Table, findings: Findings) -> Documents:
+def of_known_symbols(found: Documents, rows: BarRows, table: Table, findings: Findings) -> Documents:
     """Return the documents on the market or on a symbol that has bars; the others are set aside and counted."""
     symbol = found.frame["symbol"]
-    fits = (symbol.isin(known) | (symbol == MARKET)).to_numpy(dtype=bool)
-    findings.drop(table, found.row[~fits], "news on a symbol that has no bars", symbol[~fits])
+    fits = (symbol.isin(set(rows.frame["symbol"])) | (symbol == MARKET)).to_numpy(dtype=bool)
+    findings.at(rules.UNKNOWN_SYMBOL, table, found.row[~fits], shown=symbol[~fits])
     return found.keep(fits)
+
+
+def after_all(found: Documents, rows: BarRows, table: Table, findings: Findings) -> None:
+    """Note documents that no bar knows, because they come after the last one: at its end, or in a year that was mistyped."""
+    late = (found.frame["available_at"] >= rows.frame["at"].max()).to_numpy(dtype=bool)
+    findings.at(rules.AFTER_ALL, table, found.row[late], shown=found.frame.loc[late, "available_at"].astype("str"))

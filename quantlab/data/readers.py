@@ -1,29 +1,26 @@
 """Readers: CSV, JSON Lines and Parquet to tables of text, without losing or bending a cell.
 
 Columns are found by name, in lower case (`Adj Close` is `adj_close`). Short and long rows, headers with the same name
-twice, other delimiters than the comma, and lines that are no JSON are problems with their file and line.
+twice, other delimiters than the comma, and lines that are no JSON are findings with their file and line.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from quantlab.data import rules
+from quantlab.data.csv_files import cells_of
 from quantlab.data.files import content_of, kind_of, stem_of
-from quantlab.data.tables import Findings, Table, canonical, shortened
+from quantlab.data.findings import Findings
+from quantlab.data.tables import Table, canonical, shortened, table_of
 
-if TYPE_CHECKING:
-    from pyarrow.csv import InvalidRow
-
-BLOCK = 1 << 26  # bytes parsed at a time; one row must fit
 Read: TypeAlias = "tuple[pd.DataFrame, npt.NDArray[np.int64]]"  # cells, and the line of each row
 
 
@@ -40,6 +37,7 @@ def read_table(folder: Path, paths: Iterable[Path], findings: Findings, *, symbo
         if read is None:
             continue
         frame, line = read
+        findings.read(table_of(name), len(frame))
         if symbol_from_name and "symbol" not in frame:
             frame = frame.assign(symbol=pd.Series(stem_of(path), index=frame.index, dtype="str"))
         frames.append(frame)
@@ -58,73 +56,13 @@ def _same_columns(frames: list[pd.DataFrame], names: list[str], findings: Findin
     for frame, name in zip(frames[1:], names[1:], strict=True):
         odd = sorted(set(frame.columns) ^ set(frames[0].columns))
         if odd:
-            findings.refuse(f"other columns than in {names[0]}: {', '.join(odd)}", "give all files the same columns", file=name)
+            findings.add(rules.OTHER_COLUMNS.of(first=names[0], columns=shortened(", ".join(odd))), name)
 
 
 def _csv(path: Path, name: str, findings: Findings) -> Read | None:
     """Return the cells of a CSV file as text, and the line of each row."""
-    from pyarrow import ArrowInvalid, string
-    from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
-
     content = content_of(path, name, findings)
-    if content is None:
-        return None
-    header = _header(content, name, findings)
-    if header is None:
-        return None
-    broken: list[InvalidRow] = []
-
-    def set_aside(row: InvalidRow) -> str:
-        broken.append(row)
-        return "skip"
-
-    unique = [str(i) for i in range(len(header))]
-    try:
-        cells = read_csv(
-            BytesIO(content),
-            ReadOptions(column_names=unique, use_threads=False, block_size=BLOCK),
-            ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside, ignore_empty_lines=False),
-            ConvertOptions(column_types=dict.fromkeys(unique, string()), strings_can_be_null=False, quoted_strings_can_be_null=False),
-        )
-    except ArrowInvalid as error:
-        findings.refuse(f"not a CSV table: {shortened(error)}", "look for a quote that is never closed", file=name)
-        return None
-    frame = cells.to_pandas().set_axis(header, axis=1)
-    line = _lines(frame, broken, name, findings)
-    filled = (frame != "").any(axis=1).to_numpy() & (np.arange(len(frame)) > 0)  # no blank lines, no header
-    frame, line = frame[filled].reset_index(drop=True), line[filled]
-    findings.columns_once(frame.columns, name)
-    return frame.loc[:, ~frame.columns.duplicated()], line
-
-
-def _header(content: bytes, name: str, findings: Findings) -> list[str] | None:
-    """Return the names of the columns, or None if they are not separated by commas."""
-    first = content[: content.find(b"\n") + 1] or content
-    header = next(csv.reader([first.decode("utf-8")]), [])
-    other = next((mark for mark in ";\t|" if len(header) == 1 and mark in header[0]), None)
-    if other is not None:
-        findings.refuse(f"the columns are separated by {other!r}", "write commas", file=name, line=1)
-        return None
-    return [canonical(column) for column in header]
-
-
-def _lines(frame: pd.DataFrame, broken: list[InvalidRow], name: str, findings: Findings) -> npt.NDArray[np.int64]:
-    """Return the line on which each row starts, and report those with too few or too many cells.
-
-    Arrow counts rows; a row takes one line, and one more for each line break within its cells.
-    """
-    number = np.array([row.number for row in broken], dtype=np.int64) - 1
-    n_rows = len(frame) + len(broken)
-    whole = np.setdiff1d(np.arange(n_rows), number)
-    extra = np.zeros(n_rows, np.int64)
-    extra[whole] = np.sum([frame.iloc[:, i].str.count("\n").to_numpy(np.int64) for i in range(frame.shape[1])], axis=0)
-    extra[number] = [row.text.count("\n") for row in broken]
-    line = 1 + np.concatenate([[0], np.cumsum(extra + 1)[:-1]])
-    table = Table(pd.DataFrame(index=range(len(broken))), (name,), np.zeros(len(broken), np.int64), line[number])
-    counts = pd.Series([f"{row.actual_columns} cells instead of {row.expected_columns}: {row.text}" for row in broken], dtype="str")
-    what = ("the row is too short or too long", "quote cells that hold commas, and fill up short rows")
-    findings.refuse_rows(table, np.ones(len(broken), bool), what, shown=counts)
-    return line[whole]
+    return None if content is None else cells_of(content, name, findings)
 
 
 def _jsonl(path: Path, name: str, findings: Findings) -> Read | None:
@@ -132,24 +70,47 @@ def _jsonl(path: Path, name: str, findings: Findings) -> Read | None:
     content = content_of(path, name, findings)
     if content is None:
         return None
-    rows, lines = [], []
+    rows: list[dict[str, str]] = []
+    lines: list[int] = []
+    broken: dict[rules.Rule, list[tuple[int, str, str]]] = {}
+    columns: set[str] = set()
     for line, text in enumerate(content.decode("utf-8").split("\n"), start=1):
         if not text.strip():
             continue
-        try:
-            row = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=str, parse_int=str)
-            if "\\u" in text:
-                json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no character: ValueError
-        except (ValueError, RecursionError) as error:
-            findings.refuse(f"not JSON: {error}", "write one object per line", file=name, line=line)
+        row, error = _object(text)
+        if row is None:
+            broken.setdefault(rules.NOT_JSON if error else rules.NO_OBJECT, []).append((line, text, error))
             continue
-        if not isinstance(row, dict):
-            findings.refuse("not a JSON object", 'write one object per line: {"published_at": ...}', file=name, line=line)
-            continue
-        rows.append({name: _cell(value) for name, value in row.items()})
+        columns |= row.keys()
+        if len(columns) > rules.MOST_COLUMNS:  # a name per row would make a table of rows times rows
+            findings.add(rules.MANY_COLUMNS, name, line=line)
+            return None
+        rows.append(row)
         lines.append(line)
+    for rule, places in broken.items():
+        _report_broken(rule, places, name, findings)
     frame = pd.DataFrame(rows, dtype="str")
     return frame.fillna(""), np.array(lines, dtype=np.int64)
+
+
+def _object(text: str) -> tuple[dict[str, str] | None, str]:
+    """Return the values of a line of JSON as text; None for a line that is no JSON, with the reason, or no object."""
+    try:
+        row = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=str, parse_int=str)
+        if "\\u" in text:
+            json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no character: ValueError
+    except (ValueError, RecursionError) as error:
+        return None, error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+    return ({name: _cell(value) for name, value in row.items()} if isinstance(row, dict) else None), ""
+
+
+def _report_broken(rule: rules.Rule, places: list[tuple[int, str, str]], name: str, findings: Findings) -> None:
+    """Report lines that could not be read at all."""
+    lines, texts, errors = (list(part) for part in zip(*places, strict=True))
+    table = Table(pd.DataFrame({"row": pd.Series(texts, dtype="str")}), (name,), np.zeros(len(places), np.int64), np.array(lines, np.int64))
+    shown = pd.Series([f"{error}: {text}" if error else text for error, text in zip(errors, texts, strict=True)], dtype="str")
+    findings.read(table.name, len(places))
+    findings.rows(rule, table, np.ones(len(places), bool), shown=shown)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -179,9 +140,16 @@ def _parquet(path: Path, name: str, findings: Findings) -> Read | None:
 
     try:
         with ParquetFile(path) as file:
+            n_cells = file.metadata.num_rows * file.metadata.num_columns
+            if n_cells > max(1 << 24, rules.UNPACKED_TIMES * path.stat().st_size):  # runs of one value take no room in the file
+                findings.add(rules.BOMB, name)
+                return None
             frame = file.read().to_pandas(integer_object_nulls=True, date_as_object=True)
-    except (ArrowException, OSError) as error:
-        findings.refuse(f"cannot be read as Parquet: {shortened(error)}", "replace the file: it is damaged", file=name)
+    except (ArrowException, OSError, ValueError, TypeError, KeyError) as error:  # the last three: from damaged metadata
+        findings.add(rules.UNREADABLE.of(how=" as Parquet", error=shortened(error)), name)
+        return None
+    if not len(frame):
+        findings.add(rules.EMPTY_FILE, name)
         return None
     named = [level for level in frame.index.names if level is not None]
     table = Table.of_frame(frame.reset_index(named) if named else frame, name, findings)

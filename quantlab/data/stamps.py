@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from quantlab.bars import TIME_UNIT
+from quantlab.data import rules
 
 MIDNIGHTS = 0.2  # of the stamps: more of them at midnight than this, and midnight means that the hour is not known
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -24,27 +25,10 @@ TIME = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
 ZONE = r" ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
 YEARS = (1900, 2100)  # years outside are slips of the pen, and calendars of thousands of years take for ever
 
-ISO = "write ISO 8601 with a zone, such as 2024-03-04T15:30:00Z"
-REASONS = {
-    "": "",
-    "the stamp is empty": ISO,
-    "a number is no date": f"its unit is anyone's guess; {ISO}",
-    "day and month cannot be told apart": "write the year first: 2024-03-04",
-    "not a date or time": ISO,
-    "no such day or time": "correct it",
-    f"the year is not within {YEARS[0]}-{YEARS[1] - 1}": "correct it",
-    "no time zone": "add Z or an offset such as -05:00, or declare `timezone` in dataset.toml",
-    "this local time was skipped when the clocks went forward": "give it with its offset, such as -04:00",
-    "this local time came twice when the clocks went back": "give it with its offset, such as -04:00",
-    "a date without a time": "give the time and zone, or say bar_stamp = 'session' in dataset.toml",
-    "not the date of a session": "write YYYY-MM-DD, or say bar_stamp = 'open' or 'close' in dataset.toml",
-}
-EMPTY, NUMBER, SLASHES, OTHER, IMPOSSIBLE, YEAR, NAIVE, SKIPPED, TWICE, DAY_ONLY, NO_SESSION_DATE = list(REASONS)[1:]
-
 
 @dataclass(frozen=True)
 class Stamps:
-    """Instants (n,), UTC, NaT where `wrong` (n,), a key of REASONS, says why."""
+    """Instants (n,), UTC, NaT where `wrong` (n,), the name of one of `rules.STAMPS`, says why; else it is empty."""
 
     at: pd.DatetimeIndex
     wrong: pd.Series
@@ -61,11 +45,11 @@ def instants(stamps: pd.Series, *, zone: str | None, day_zone: str | None) -> St
     at = pd.Series(pd.NaT, index=text.index, dtype=pd.DatetimeTZDtype(TIME_UNIT, "UTC"))
     zoned, naive, day = (wrong == kind for kind in ("zoned", "naive", "day"))
     at[zoned] = pd.to_datetime(text[zoned].str.replace(",", "."), format="ISO8601", utc=True, errors="coerce").dt.as_unit(TIME_UNIT)
-    wrong[zoned] = np.where(at[zoned].isna(), IMPOSSIBLE, "")
+    wrong[zoned] = np.where(at[zoned].isna(), rules.IMPOSSIBLE.name, "")
     at[naive], wrong[naive] = _localised(text[naive], zone)
     at[day], wrong[day] = _end_of_day(text[day], day_zone)
     odd = at.notna() & ~at.dt.year.between(YEARS[0], YEARS[1] - 1)
-    wrong[odd] = YEAR
+    wrong[odd] = rules.YEAR.name
     at[odd] = pd.NaT
     return Stamps(pd.DatetimeIndex(at)[codes], wrong.iloc[codes].set_axis(stamps.index))
 
@@ -89,8 +73,10 @@ def session_dates(stamps: pd.Series) -> Stamps:
     wrong = _shape(text)
     day = wrong == "day"
     at = pd.to_datetime(text.where(day, None), format="%Y-%m-%d", errors="coerce").dt.as_unit(TIME_UNIT)
-    wrong[wrong.isin(["zoned", "naive"])] = NO_SESSION_DATE
-    wrong[day] = np.where(at[day].isna(), IMPOSSIBLE, np.where(at[day].dt.year.between(YEARS[0], YEARS[1] - 1), "", YEAR))
+    wrong[wrong.isin(["zoned", "naive"])] = rules.NO_SESSION_DATE.name
+    wrong[day] = np.where(
+        at[day].isna(), rules.IMPOSSIBLE.name, np.where(at[day].dt.year.between(YEARS[0], YEARS[1] - 1), "", rules.YEAR.name)
+    )
     return Stamps(pd.DatetimeIndex(at.where(wrong == "", pd.NaT))[codes], wrong.iloc[codes].set_axis(stamps.index))
 
 
@@ -100,11 +86,11 @@ def _shape(text: pd.Series) -> pd.Series:
         "zoned": DATE + TIME + ZONE,
         "naive": DATE + TIME,
         "day": DATE,
-        NUMBER: r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?",
-        SLASHES: r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}.*",
-        EMPTY: "",
+        rules.NUMBER.name: r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?",
+        rules.SLASHES.name: r"[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{2,4}.*",
+        rules.EMPTY.name: "",
     }
-    shape = pd.Series(OTHER, index=text.index, dtype="object")
+    shape = pd.Series(rules.OTHER.name, index=text.index, dtype="object")
     for name, pattern in shapes.items():
         shape[text.str.fullmatch(pattern).to_numpy(dtype=bool)] = name
     return shape
@@ -114,10 +100,10 @@ def _localised(text: pd.Series, zone: str | None) -> tuple[pd.Series, pd.Series]
     """Return the instants of local times, and what is wrong with each."""
     local = pd.to_datetime(text.str.replace(",", "."), format="ISO8601", errors="coerce").dt.as_unit(TIME_UNIT)
     if zone is None:
-        return _never(text), pd.Series(NAIVE, index=text.index)
+        return _never(text), pd.Series(rules.NAIVE.name, index=text.index)
     safe = local.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     real = local.dt.tz_localize(zone, ambiguous=np.zeros(len(local), dtype=bool), nonexistent="NaT")
-    wrong = np.select([local.isna(), real.isna(), safe.isna()], [IMPOSSIBLE, SKIPPED, TWICE], "")
+    wrong = np.select([local.isna(), real.isna(), safe.isna()], [rules.IMPOSSIBLE.name, rules.SKIPPED.name, rules.TWICE.name], "")
     return safe.dt.tz_convert("UTC"), pd.Series(wrong, index=text.index)
 
 
@@ -125,10 +111,10 @@ def _end_of_day(text: pd.Series, zone: str | None) -> tuple[pd.Series, pd.Series
     """Return the midnight at which each local day ends; the later one where the clocks make two or none of it."""
     day = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").dt.as_unit(TIME_UNIT)
     if zone is None:
-        return _never(text), pd.Series(DAY_ONLY, index=text.index)
+        return _never(text), pd.Series(rules.DAY_ONLY.name, index=text.index)
     midnight = day + pd.Timedelta(days=1)
     end = midnight.dt.tz_localize(zone, ambiguous=np.zeros(len(day), dtype=bool), nonexistent="shift_forward")
-    return end.dt.tz_convert("UTC"), pd.Series(np.where(day.isna(), IMPOSSIBLE, ""), index=text.index)
+    return end.dt.tz_convert("UTC"), pd.Series(np.where(day.isna(), rules.IMPOSSIBLE.name, ""), index=text.index)
 
 
 def _never(text: pd.Series) -> pd.Series:

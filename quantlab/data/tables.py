@@ -1,23 +1,24 @@
-"""Tables as they stand in the files, and what was found wrong in them.
+"""Tables as they stand in the files.
 
 Cells are read as text and converted strictly later, so that no ticker becomes a number and no bad number a hole. Every
-row remembers its file and line. Findings gather along the way: all of them are reported at once, before anything is computed.
+row remembers its file and line.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from quantlab.dataset import Dropped
-from quantlab.errors import DataError, Problem
+from quantlab.data import rules
+
+if TYPE_CHECKING:
+    from quantlab.data.findings import Findings
 
 Mask = npt.NDArray[np.bool_]
-N_LISTED = 20  # problems of one kind that are spelt out; the rest are counted
-N_EXAMPLES = 3  # dropped rows of one kind that are shown
 SHOWN = 60  # characters of a value that are shown
 
 
@@ -34,6 +35,11 @@ class Table:
     line: npt.NDArray[np.int64]
     in_memory: bool = False
 
+    @property
+    def name(self) -> str:
+        """The table that the files belong to: `bars` for bars.csv and for bars/A.csv."""
+        return table_of(self.files[0])
+
     def place(self, row: int) -> tuple[str, int | None]:
         """Return the file and line of a row; a frame in memory has rows instead of lines."""
         name, line = self.files[self.file[row]], int(self.line[row])
@@ -45,7 +51,7 @@ class Table:
         named = frame.index.names != [None]
         plain = frame.reset_index() if named else frame.reset_index(drop=True)
         plain = plain.set_axis(pd.Index([canonical(str(column)) for column in plain.columns]), axis=1)
-        findings.columns_once(plain.columns, name)
+        columns_once(plain.columns, name, findings)
         columns = {column: as_plain(plain[column]) for column in plain.columns if isinstance(plain[column], pd.Series)}
         n_rows = len(plain)
         return cls(
@@ -53,57 +59,22 @@ class Table:
         )
 
 
-@dataclass
-class Findings:
-    """What came up on the way in: problems (each an error), rows set aside, and notes for the reader of the report."""
-
-    problems: list[Problem | str] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def refuse(self, message: str, fix: str, *, file: str | None = None, line: int | None = None, column: str | None = None) -> None:
-        """Add one problem that is not about particular rows."""
-        self.problems.append(Problem(message, fix, file=file, line=line, column=column))
-
-    def refuse_rows(
-        self, table: Table, bad: Mask, what: tuple[str, str], *, column: str | None = None, shown: pd.Series | None = None
-    ) -> None:
-        """Add a problem per bad row, (n_rows,), the first twenty of them; `what` is the message and the fix."""
-        rows = np.flatnonzero(bad)
-        for row in rows[:N_LISTED]:
-            file, line = table.place(row)
-            value = None if shown is None else shortened(shown.iloc[row])
-            self.problems.append(Problem(*what, file=file, line=line, column=column, value=value))
-        if len(rows) > N_LISTED:
-            self.problems.append(f"and {len(rows) - N_LISTED} more of this kind: {what[0]}")
-
-    def drop(self, table: Table, rows: npt.NDArray[np.int64], reason: str, shown: pd.Series) -> None:
-        """Count rows of the table that are set aside; `shown` is what to show of each of them, (len(rows),)."""
-        if len(rows):
-            examples = zip(rows[:N_EXAMPLES], shown.iloc[:N_EXAMPLES], strict=True)
-            self.dropped.append(Dropped(reason, len(rows), tuple(f"{at(table, row)} {shortened(value)}" for row, value in examples)))
-
-    def columns_once(self, columns: pd.Index, file: str) -> None:
-        """Refuse names of columns that stand twice: one of the two would win in silence."""
-        for name in sorted(set(columns[columns.duplicated()])):
-            self.refuse(f"the column {name!r} stands twice in the header", "rename or remove one of them", file=file)
-
-    def raise_if_any(self) -> None:
-        """Raise a DataError that carries every problem found so far."""
-        if self.problems:
-            raise DataError(*self.problems)
+def table_of(file: str) -> str:
+    """Return the name of the table that a file belongs to: what comes before the first `/` or `.`."""
+    return file.partition("/")[0].partition(".")[0]
 
 
-def at(table: Table, row: int) -> str:
-    """Return `file:line` of a row."""
-    file, line = table.place(row)
-    return file if line is None else f"{file}:{line}"
+def columns_once(columns: pd.Index, file: str, findings: Findings) -> None:
+    """Refuse names of columns that stand twice: one of the two would win in silence."""
+    for name in sorted(set(columns[columns.duplicated()])):
+        findings.add(rules.COLUMN_TWICE.of(name=repr(shortened(name))), file)
 
 
 def shortened(value: object) -> str:
-    """Return a value as it is shown in messages, cut where it is long."""
-    text = str(value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    """Return a value as it is shown in messages: cut where it is long, with signs that would steer a terminal spelt out."""
+    text = str(value)[: SHOWN + 1]
+    text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def canonical(column: str) -> str:

@@ -10,15 +10,17 @@ from typing import Final
 
 import numpy as np
 
-from quantlab.cache import Arrays, write_atomically
+from quantlab.cache import Arrays
 from quantlab.finetune.examples import Examples
 from quantlab.finetune.split import Split
 from quantlab.repro import described, platform_facts
 from quantlab.result import Json
+from quantlab.storage import write_atomically
+from quantlab.text.encoder.card import CARD, sealed
 from quantlab.text.encoder.checkpoint import find_checkpoint
 from quantlab.text.encoder.frozen import FrozenPart
 from quantlab.text.encoder.training import Training
-from quantlab.text.sentiment.model_folder import CARD, SCHEMA_VERSION, file_hashes
+from quantlab.text.sentiment.model_folder import SCHEMA_VERSION, file_hashes
 
 LIBRARIES: Final = ("numpy", "pandas", "peft", "scikit-learn", "tokenizers", "torch", "transformers")
 
@@ -102,9 +104,11 @@ def versions() -> dict[str, Json]:
     return found
 
 
-def write_card(folder: Path, card: Mapping[str, Json]) -> None:
-    """Write the card, its keys in the order given."""
+def write_card(folder: Path, card: Mapping[str, Json]) -> dict[str, Json]:
+    """Write the card, its keys in the order given and its seal last, and return what was written."""
+    card = sealed(card)
     write_atomically(folder / CARD, (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+    return dict(card)
 
 
 def scale_of(examples: Examples, parts: Split) -> tuple[float, float]:

@@ -19,9 +19,11 @@ import pandas as pd
 from quantlab.data.columns import has_columns, numbers, refuse_stamps
 from quantlab.data.duplicates import normalised
 from quantlab.data.files import KINDS, kind_of
+from quantlab.data.findings import Findings
 from quantlab.data.readers import read_table
+from quantlab.data.rules import Rule
 from quantlab.data.stamps import instants
-from quantlab.data.tables import Findings, Mask, Table, canonical
+from quantlab.data.tables import Mask, Table, canonical
 from quantlab.errors import DataError, UsageError
 from quantlab.text.tokens import plain
 
@@ -33,6 +35,14 @@ MIN_ROWS: Final = 20  # in all
 MIN_OF_LABEL: Final = 5  # rows of each class: with fewer, a fifth for the test is less than one
 FLAGS: Final = {"1": 1.0, "true": 1.0, "yes": 1.0, "0": 0.0, "false": 0.0, "no": 0.0}
 SEPARATOR: Final = "|"  # between the labels of one cell
+NOTHING_TO_READ: Final = Rule(
+    "nothing to read", "bad row", "there is no text, or nothing but links, handles and cashtags", "fill it in or drop the row"
+)
+NO_LABEL: Final = Rule("no label", "bad row", "the label is empty", "fill it in or drop the row")
+NO_FLAG: Final = Rule("no flag", "bad row", "not a flag", f"write one of {', '.join(FLAGS)}")
+TWO_LABELS: Final = Rule(
+    "two labels", "bad row", "the same text stands under another label too", "keep one of the rows, or pass --conflicts first or drop"
+)
 
 
 @dataclass(frozen=True)
@@ -138,8 +148,7 @@ def _texts(table: Table, name: str, findings: Findings) -> pd.Series:
     """Return what there is to read in each row, (n_rows,)."""
     cells = _cells(table, name)
     read = cells.map(plain).astype("str")
-    what = ("there is no text, or nothing but links, handles and cashtags", "fill it in or drop the row")
-    findings.refuse_rows(table, (read == "").to_numpy(dtype=bool), what, column=name, shown=cells)
+    findings.rows(NOTHING_TO_READ, table, (read == "").to_numpy(dtype=bool), column=name, shown=cells)
     return read
 
 
@@ -152,7 +161,7 @@ def _cells(table: Table, name: str) -> pd.Series:
 def _filled(table: Table, name: str, findings: Findings) -> pd.Series:
     """Return a column of labels as text; empty ones are reported."""
     cells = _cells(table, name)
-    findings.refuse_rows(table, (cells == "").to_numpy(dtype=bool), ("the label is empty", "fill it in or drop the row"), column=name)
+    findings.rows(NO_LABEL, table, (cells == "").to_numpy(dtype=bool), column=name)
     return cells
 
 
@@ -187,7 +196,7 @@ def _flags(table: Table, names: Sequence[str], findings: Findings) -> tuple[tupl
         cells = _filled(table, name, findings)
         values = cells.str.lower().map(FLAGS).to_numpy(dtype=float)
         bad = np.isnan(values) & (cells != "").to_numpy(dtype=bool)
-        findings.refuse_rows(table, bad, ("not a flag", f"write one of {', '.join(FLAGS)}"), column=name, shown=cells)
+        findings.rows(NO_FLAG, table, bad, column=name, shown=cells)
         flags.append(values)
     return tuple(names), np.column_stack(flags)
 
@@ -230,8 +239,7 @@ def _once(
         findings = Findings()
         refused = np.zeros(len(order), dtype=bool)
         refused[order[contested]] = True
-        what = ("the same text stands under another label too", "keep one of the rows, or pass --conflicts first or drop")
-        findings.refuse_rows(table, refused, what, shown=texts)
+        findings.rows(TWO_LABELS, table, refused, shown=texts)
         findings.raise_if_any()
     copy = np.ones(len(order), dtype=bool)
     copy[first] = False

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from quantlab.cache import Arrays, Cache, key, write_atomically
+from quantlab.cache import Arrays, Cache, key
 from quantlab.errors import DataError, StorageError, UsageError
 from quantlab.executor import Progress, silent
 from quantlab.finetune.card import data_facts, model_facts, scale_of, training_facts, versions, write_card
@@ -27,6 +27,7 @@ from quantlab.finetune.scores import scores
 from quantlab.finetune.split import Split, split
 from quantlab.repro import code_hash, described
 from quantlab.result import Json
+from quantlab.storage import write_atomically
 from quantlab.text.encoder import training as loop
 from quantlab.text.encoder.finetune import finetune
 from quantlab.text.encoder.frozen import FrozenPart, frozen_part
@@ -97,8 +98,7 @@ def finetune_file(file: Path, out: Path, settings: Settings, *, progress: Progre
     }
     write_card(made, card)
     predicted = find_model(made).predict([examples.texts[row] for row in parts.test])
-    card["metrics"] = scores(examples.task, examples.labels, examples.target[parts.test], predicted)
-    write_card(made, card)
+    card = write_card(made, card | {"metrics": scores(examples.task, examples.labels, examples.target[parts.test], predicted)})
     _publish(made, out, aside)
     return card
 

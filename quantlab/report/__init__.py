@@ -12,7 +12,7 @@ folder     written aside, renamed when complete
 index      the list of all runs
 """
 
-from quantlab.report.folder import write_report
+from quantlab.report.folder import report_files, write_report
 from quantlab.report.index import folder_name
 
-__all__ = ["folder_name", "write_report"]
+__all__ = ["folder_name", "report_files", "write_report"]

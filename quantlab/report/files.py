@@ -24,7 +24,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def tables(result: BacktestResult) -> dict[str, bytes]:
-    """Return the CSV files by name: returns, weights, signal (with the target beside it), orders and trades."""
+    """Return the CSV files by name: returns, weights, signal (the target beside it), orders, trades; bad rows if there are any."""
     portfolio = result.portfolio
     by_session = {
         "return": portfolio.returns,
@@ -43,6 +43,8 @@ def tables(result: BacktestResult) -> dict[str, bytes]:
         "orders": portfolio.orders,
         "trades": portfolio.trades,
     }
+    if len(result.dataset.quarantined):
+        frames["quarantine"] = result.dataset.quarantined
     return {f"{name}.csv": csv(frame) for name, frame in frames.items()}
 
 

@@ -13,21 +13,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from quantlab.cache import write_atomically
 from quantlab.errors import StorageError
 from quantlab.report import wording as say
 from quantlab.report.blocks import Cell, Row, verdict
+from quantlab.storage import locked, write_atomically
 
 SPARK = (120.0, 32.0, 3.0, 60)  # of a line of equity: width, height, margin, most points
 LONGEST_NAME = 80  # of a folder; most file systems allow 255 bytes
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError)  # what any JSON can do to a reader
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+TAKEN = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|index\.html|compare|sweep", re.IGNORECASE)  # by Windows, and by us
 
 
 def folder_name(name: str) -> str:
     """Return a name that is one folder and no more, whatever the text: different texts give different names."""
     safe = UNSAFE.sub("_", name)
-    if safe and safe == name and len(safe) <= LONGEST_NAME and not (safe.startswith(".") or safe.endswith(".")):
+    fits = safe == name and 0 < len(safe) <= LONGEST_NAME and not (safe.startswith(".") or safe.endswith("."))
+    if fits and not TAKEN.fullmatch(safe):
         return safe
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return f"{safe.strip('.')[:LONGEST_NAME] or 'run'}-{digest}"
@@ -36,8 +38,14 @@ def folder_name(name: str) -> str:
 def write_index(directory: Path) -> Path:
     """Write `index.html` with every run found under the folder and return its path. Raises StorageError.
 
-    A report.json that cannot be read is left out of the list and named below it.
+    A report.json that cannot be read is left out of the list and named below it. Of several runs at once, the last sees them all.
     """
+    with locked(directory):
+        return _write_index(directory)
+
+
+def _write_index(directory: Path) -> Path:
+    """Read what is there and write the list of it."""
     from quantlab.report.page import index_page
 
     rows, broken = [], []

@@ -48,7 +48,7 @@ def render(result: BacktestResult, content: Mapping[str, Any]) -> str:
             eyebrow="Backtest report",
             badges=[(f"audit {audit}", audit)],
             description=result.description,
-            alarm=say.audit_sentence(audit) if audit == "failed" else "",
+            alarm=say.audit_sentence(content["audit"]) if audit == "failed" else "",
             verdict=verdict(content.get("verdict")),
             headline=headline(content),
             summary=_summary(result, content),
@@ -129,7 +129,7 @@ def _summary(result: BacktestResult, content: Mapping[str, Any]) -> list[str]:
         say.return_sentence(content, result.benchmark_name, sessions[0], sessions[-1]),
         say.accuracy_sentence(content),
         *([say.knowledge_sentence(known)] if known and (known["share_of_sessions"] or known["unknown"]) else []),
-        *([say.audit_sentence(audit)] if audit != "failed" else []),  # which stands above everything else
+        *([say.audit_sentence(content["audit"])] if audit != "failed" else []),  # which stands above everything else
     ]
 
 

@@ -44,6 +44,12 @@ STRESSES = {
     "without_best_month": "without its best month",
     "as_in_weaker_half": "if all went as in its worse half",
 }
+AUDITS = {
+    "passed": "The audit passed",
+    "failed": "The audit failed",
+    "blind": "The audit could not have seen a leak",
+    "skipped": "No audit was made",
+}
 Figures = Mapping[str, Any]  # the content of report.json
 
 
@@ -98,7 +104,7 @@ def _untested(figures: Figures) -> str:
 def _rules(figures: Figures) -> Iterator[Rule]:
     """Yield the conditions for `real`, those that apply."""
     audit, sure, trials = figures["audit"]["verdict"], figures["significance"], figures["trials"]
-    yield Rule(audit == "passed", {"passed": "The audit passed", "failed": "The audit failed", "skipped": "No audit was made"}[audit])
+    yield Rule(audit == "passed", AUDITS[audit])
     deflated = sure["dsr"]
     tried = "1 trial" if trials["n"] == 1 else f"{trials['n']} trials"
     yield Rule(

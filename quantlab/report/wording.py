@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 import pandas as pd
 
@@ -134,14 +134,20 @@ def luck_sentence(figures: Mapping[str, Mapping[str, object]]) -> str:
     return f"{range_}, all of it above zero."
 
 
-def audit_sentence(verdict: str) -> str:
-    """Say what the audit at the end of the run checked, and what it found."""
+def audit_sentence(audit: Mapping[str, Any]) -> str:
+    """Say what the audit at the end of the run tried, and what it found: the first finding, or the first check that was blind."""
+    checks = audit["checks"]
+    found = [finding["cause"] for check in checks for finding in check["findings"]]
+    blind = [f"{check['name']}: {check['detail']}" for check in checks if check["verdict"] == "blind"]
     return {
-        "passed": "The audit held: an independent ledger gives the same equity, no training label reached into its test, and every order "
-        "was filled after the close that decided it.",
-        "failed": "The audit failed: see below which check did not hold. The figures cannot be trusted.",
+        "passed": "The audit held: with the data cut or its future replaced at some bars, documents, features, settled labels and weights "
+        "before them stayed the same; no training label reached into its test; an independent ledger gives the same equity. No model was "
+        "fitted again for it: `quantlab audit` does that.",
+        "failed": f"The audit failed: see below which check did not hold. {f'Likely cause: {cut(found[0])}. ' if found else ''}"
+        "The figures cannot be trusted.",
+        "blind": f"The audit proves nothing, for it could not have seen a leak ({cut(blind[0]) if blind else NONE}).",
         "skipped": "No audit was made: nothing here says that the future did not leak into the past.",
-    }[verdict]
+    }[audit["verdict"]]
 
 
 def _leaf(value: Json) -> str:

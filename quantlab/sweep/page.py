@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from quantlab.cache import write_atomically
+from quantlab.storage import write_atomically
 from quantlab.sweep.contract import contract
 from quantlab.sweep.result import SweepResult
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from quantlab.bars import PRICES, Bars
-from quantlab.cache import write_atomically
 from quantlab.dataset import Dataset
 from quantlab.errors import StorageError, UsageError
 from quantlab.news import News
 from quantlab.sessions import sessions
+from quantlab.storage import write_folder
 from quantlab.synthetic.market import Market
 from quantlab.synthetic.wording import Strings
 
@@ -45,8 +45,7 @@ def write_dataset(market: Market | Dataset, folder: Path | str, *, compress: boo
     other = [path.name for path in present if not path.is_file() or path.read_bytes() != files.get(path.name)]
     if other:
         raise StorageError(f"{folder} already holds another data set ({', '.join(other)}): choose an empty folder, or remove these")
-    for name, content in files.items():
-        write_atomically(folder / name, content)
+    write_folder(folder, files)
     return folder
 
 

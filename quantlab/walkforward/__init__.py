@@ -16,12 +16,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 
 from quantlab.cache import Cache
-from quantlab.errors import StrategyError
+from quantlab.errors import StrategyError, nearest
 from quantlab.executor import Executor, Progress, serial, silent
 from quantlab.folds import Fold
 from quantlab.result import FoldFit, Json, OutOfSample
@@ -67,8 +68,9 @@ def walk_forward(
     X and y are sorted by (time, symbol) and aligned; rows without a label are not trained on, but are predicted.
     ablate: also give the signals without the text features, of them alone, and of a placebo, and in the last fold what text learners
     say of some headlines. cache: where finished folds are kept.
-    Raises StrategyError if a fold has no row to learn from.
+    Raises StrategyError if a fold has no row to learn from, a text learner no column to read, or the model nothing to say.
     """
+    _check_columns(model, X)
     if is_classifier(model):
         _check_classes(y)
     # cut when their turn comes: all would hold the panel many times
@@ -80,6 +82,9 @@ def walk_forward(
         fitted = _kept_or_fitted(tasks, cache, executor, lambda: _read_ahead(model, X, progress))
     done = list(progress(fitted, "folds", len(folds)))
     signal = pd.concat([part.signal for part in done]).rename("signal")
+    if signal.isna().all() or np.isinf(signal.to_numpy()).any():
+        said = "NaN in all" if signal.isna().all() else f"infinity in {int(np.isinf(signal.to_numpy()).sum())} of"
+        raise StrategyError(f"{type(model).__name__} predicts {said} {len(signal)} test rows: see what it does with its features")
     variants = {name: pd.concat([part.variants[name] for part in done]).rename("signal") for name in done[0].variants}
     two_sided = set(y.dropna().unique()) <= {-1.0, 1.0}
     trained_on = y.index.get_level_values(0) <= folds[-1].train_end
@@ -136,6 +141,14 @@ def _one_after_the_other(tasks: Sequence[Callable[[], Task]]) -> Iterator[Done]:
         done = fit_and_predict(replace(task, model=clone(task.model).set_params(**starts)))
         starts = {f"{name.removeprefix('model.').replace('.', '__')}__start": start for name, start in done.starts.items()}
         yield done
+
+
+def _check_columns(model: BaseEstimator, X: pd.DataFrame) -> None:
+    """Refuse text learners whose column is not there."""
+    for feature, column in _text_features(model):
+        if isinstance(column, str) and column not in X:
+            fix = f"add {column}=known_news(news, bars) to panel(...){nearest(column, map(str, X.columns))}"
+            raise StrategyError(f"{type(feature).__name__} reads the column {column!r}, which features(bars, news) does not give: {fix}")
 
 
 def _check_classes(y: pd.Series) -> None:

@@ -19,6 +19,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
+from quantlab.blame import blamed
+from quantlab.errors import StrategyError
 from quantlab.explain import mean_contribution
 from quantlab.folds import Fold
 from quantlab.repro import one_thread, random_generator
@@ -42,6 +44,10 @@ class Task:
     ablate: bool
     explain: bool = False
 
+    def __str__(self) -> str:
+        """Say which fold it is."""
+        return f"the fold tested from {self.fold.test_start.date()} to {self.fold.test_end.date()}"
+
 
 @dataclass(frozen=True)
 class Done:
@@ -58,8 +64,8 @@ class Done:
 
 
 def fit_and_predict(task: Task) -> Done:
-    """Fit a fresh clone on a fold's training rows and predict its test rows, on one thread."""
-    with one_thread():
+    """Fit a fresh clone on a fold's training rows and predict its test rows, on one thread. Raises StrategyError where the model cannot."""
+    with one_thread(), blamed("the model", _hint(task)):
         front, back = split(clone(task.model))
         y = task.y_train.astype(int) if is_classifier(back) else task.y_train
         train = task.X_train if front is None else _framed(front, front.fit_transform(task.X_train, y), task.X_train.index)
@@ -135,9 +141,22 @@ def _signal(model: Any, train: pd.DataFrame, y: pd.Series, test: pd.DataFrame) -
     """Fit and return the prediction of each test row; a classifier's is the mean of its classes, which for -1, 0, 1 is P(up) - P(down)."""
     if _one_class(model, y):
         return pd.Series(float(y.iloc[0]), index=test.index)
-    model.fit(train, y)
-    values = model.predict_proba(test) @ model.classes_ if is_classifier(model) else model.predict(test)
-    return pd.Series(np.asarray(values, dtype=float), index=test.index)
+    model.fit(train.copy(deep=False), y.copy(deep=False))  # what it writes to them is its own affair
+    own = test.copy(deep=False)
+    values = np.asarray(model.predict_proba(own) @ model.classes_ if is_classifier(model) else model.predict(own), dtype=float)
+    if values.shape != (len(test),):
+        raise StrategyError(
+            f"{type(model).__name__}.predict gives {values.shape} values for {len(test)} rows: it must give one number per row"
+        )
+    return pd.Series(values, index=test.index)
+
+
+def _hint(task: Task) -> str:
+    """Return what to look at if a model that reads no text cannot be fitted to its columns."""
+    if split(task.model)[0] is not None:
+        return ""
+    odd = [str(name) for name, column in task.X_train.items() if not pd.api.types.is_numeric_dtype(column.dtype)]
+    return f"of its columns {', '.join(odd)} hold no numbers: with_text(...) reads news" if odd else ""
 
 
 def _variants(

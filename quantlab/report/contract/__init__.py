@@ -18,6 +18,9 @@ Version 2: ic_t has a lag of twice the horizon (version 1: the horizon), and sha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from quantlab.dataset import Dropped
 from quantlab.report.contract.accuracy import Told, foretold, mean_by_fold
 from quantlab.report.contract.encode import as_json
 from quantlab.report.contract.fragility import by_stress
@@ -30,6 +33,11 @@ from quantlab.result import BacktestResult, Json
 
 __all__ = ["SCHEMA_VERSION", "as_json", "contract", "mean_by_fold"]
 SCHEMA_VERSION = 2
+
+
+def counts(rows: Iterable[Dropped]) -> list[dict[str, object]]:
+    """Return how many rows there are for each reason."""
+    return [{"reason": one.reason, "n": one.n_rows} for one in rows]
 
 
 def contract(result: BacktestResult) -> dict[str, Json]:
@@ -46,6 +54,10 @@ def contract(result: BacktestResult) -> dict[str, Json]:
             "n_symbols": len(bars.symbols),
             "n_documents": len(result.dataset.news),
             "sessions_per_year": result.dataset.sessions_per_year,
+            "n_quarantined": len(result.dataset.quarantined),
+            "quarantined": counts(result.dataset.bad_rows),
+            "left_out": counts(result.dataset.dropped),
+            "notes": result.dataset.notes,
         },
         "returns": earned(result),
         "drawdown": drawn_down(result),

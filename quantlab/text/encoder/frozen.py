@@ -38,6 +38,7 @@ NAME = 16  # bytes of a text's hash, as in the cache
 SLAB = 4096  # texts turned into tokens at a time
 PIECE_BYTES = 32 * 1024**2  # of rows held at a time
 LONGEST_HEADER = 10_000
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)  # what a damaged header can do to a reader
 CODE = tuple(f"text/encoder/{name}.py" for name in ("checkpoint", "inference", "frozen"))  # what its numbers depend on, and the libraries
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -186,7 +187,9 @@ class FrozenPart:
                     start, end = _places(file)["names"]
                     file.seek(start)
                     names = file.read(end - start)
-            except (OSError, ValueError, KeyError, TypeError) as error:
+                if not path.parent.name.endswith(f"-{key(names)[:16]}"):
+                    raise ValueError("its texts are not those of its name")
+            except UNREADABLE as error:
                 _give_up(path, error)
                 continue
             yield path, [names[at : at + NAME] for at in range(0, len(names), NAME)]
@@ -204,7 +207,7 @@ class FrozenPart:
                     if file.readinto(found[place].data) != length or _digest(name, found[place]) != found[place, -DIGEST:].tobytes():
                         raise ValueError(f"row {row} is not what was written")
             os.utime(path)  # recently used
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             _give_up(path, error)
             return None
         states, embedding, n_tokens, _ = np.split(found, np.cumsum([bucket * width * 2, width * 4, 4]), axis=1)

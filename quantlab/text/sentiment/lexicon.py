@@ -6,7 +6,8 @@
    `word`), or the master dictionary of Loughran & McDonald (2011) as they publish it: its words of the year's list count 2 and -2.
    (That dictionary may not be passed on with software; whoever has it names its path.)
 3. A phrase (`guidance cut`, `short interest`) is joined into one word first, so that it counts as a whole.
-4. VADER's rules do the rest: negation, intensifiers, `but`, emphasis.
+4. VADER's rules do the rest: negation, intensifiers, `but`, emphasis. They compare each word with all others, so that a document of
+   2 MB would take hours: of a text longer than a thousand words, the first thousand are read.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ WORDS: Final = Path(__file__).with_name("finance_words.csv")
 NEGATIONS = re.compile(r"\b(?:den(?:y|ies|ied)|(?:fail(?:s|ed)?|unable) to)\b", re.IGNORECASE)  # besides VADER's own: not, no, n't, without
 STRONGEST: Final = 4.0  # on VADER's scale
 LISTED: Final = 2.0  # of a word that Loughran & McDonald list, about the mean of VADER's
+N_WORDS: Final = 1000  # of a text that are read
 N_SHOWN: Final = 20  # problems of a list that are spelt out
 
 
@@ -43,8 +45,14 @@ def score(texts: Sequence[str], own: Mapping[str, float] | None = None) -> npt.N
         analyzer.lexicon.clear()
         analyzer.emojis.clear()  # it would write each out in words, some of which the list may have
     join = _overrule(analyzer.lexicon, read_words(WORDS) if own is None else own)
-    found = [analyzer.polarity_scores(join(plain(text))) for text in texts]
+    found = [analyzer.polarity_scores(_beginning(join(plain(text)))) for text in texts]
     return np.array([(one["compound"], min(1.0, one["pos"] + one["neg"])) for one in found], dtype=np.float32).reshape(-1, 2)
+
+
+def _beginning(text: str) -> str:
+    """Return a text as it is, or the words that are read of a long one."""
+    words = text.split(maxsplit=N_WORDS)
+    return text if len(words) <= N_WORDS else " ".join(words[:N_WORDS])
 
 
 def read_words(path: Path) -> dict[str, float]:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from quantlab.cache import Arrays, Cache, key, write_atomically
+from quantlab.cache import Arrays, Cache, key
 from quantlab.errors import StorageError, UsageError
+from quantlab.storage import write_atomically
+from quantlab.text.encoder.card import CARD, read_card
 from quantlab.text.encoder.checkpoint import FILES, Checkpoint, find_checkpoint
 from quantlab.text.encoder.finetune import members_of, projected
 from quantlab.text.encoder.frozen import FrozenPart, frozen_part
@@ -31,7 +32,6 @@ from quantlab.text.encoder.tuned import ADAPTED, Tuned, tuned_part
 if TYPE_CHECKING:
     import torch
 
-CARD: Final = "card.json"
 HEAD: Final = ("head.weight", "head.bias")
 HEAD_FILE: Final = "head.safetensors"
 SCHEMA_VERSION: Final = 1
@@ -82,28 +82,20 @@ def find_model(folder: str | Path) -> ModelFolder:
     Raises UsageError if there is none, StorageError if a file of it is not what its card says.
     """
     path = Path(folder).expanduser()
-    try:
-        card = json.loads((path / CARD).read_text(encoding="utf-8"))
-        written, files = card["schema_version"], dict(card["files"])
-    except OSError as error:
-        raise UsageError(f"{str(folder)!r} holds no fine-tuned model ({CARD} is missing): make one with `quantlab finetune`") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path / CARD} is damaged ({error!r}): run `quantlab finetune` again") from error
+    card = read_card(path)
+    if card is None:
+        raise UsageError(f"{str(folder)!r} holds no fine-tuned model ({CARD} is missing): make one with `quantlab finetune`")
+    written = card.get("schema_version")
     if written != SCHEMA_VERSION:
         raise UsageError(f"{path / CARD} is of version {written}, this quantlab reads {SCHEMA_VERSION}: run `quantlab finetune` again")
-    needed, of_model = {"task", "labels", "model", "fit_end", "knowledge_cutoff"}, {"max_tokens", "dtype", "scale", "offset", "largest"}
+    needed, of_model = (
+        {"files", "task", "labels", "model", "fit_end", "knowledge_cutoff"},
+        {"max_tokens", "dtype", "scale", "offset", "largest"},
+    )
     lacking = sorted(needed - set(card)) or sorted(f"model.{name}" for name in of_model - set(card["model"] or ()))
     if lacking:
         raise StorageError(f"{path / CARD} is damaged (it lacks {', '.join(lacking)}): run `quantlab finetune` again")
-    missing = sorted(name for name in files if not (path / name).is_file())
-    if missing:
-        raise StorageError(f"{path} lacks {', '.join(missing)}, which its card names: copy the folder as a whole")
-    found = find_checkpoint(path)
-    hashes = file_hashes(found)
-    odd = sorted(name for name in {*files, *hashes} if files.get(name) != hashes.get(name))
-    if odd:
-        raise StorageError(f"{path}: {', '.join(odd)} is not what its card says: copy the folder again, or run `quantlab finetune` again")
-    return ModelFolder(card, found)
+    return ModelFolder(card, find_checkpoint(path))
 
 
 def file_hashes(checkpoint: Checkpoint) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from quantlab.cache import Arrays, Cache, strings, unpacked
+from quantlab.errors import UsageError
 from quantlab.news import Documents
 from quantlab.result import Json
 from quantlab.text import checks
@@ -189,6 +190,8 @@ class LdaTopics(TextFeature):
     def _check(self) -> None:
         for name in ("n_passes", "vocabulary_size", "min_documents", *(["n_topics"] if self.n_topics != "auto" else [])):
             checks.whole(self, name, 1, also='"auto"' if name == "n_topics" else "")
+        if self.n_topics != "auto" and self.n_topics > self.vocabulary_size:
+            raise UsageError(f"LdaTopics: n_topics={self.n_topics} is more than the {self.vocabulary_size} words of vocabulary_size")
         for name in ("phrases", "align", "warm_start"):
             checks.switch(self, name)
         checks.whole_numbers(self, "candidates", 1)
