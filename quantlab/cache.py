@@ -80,7 +80,7 @@ class Cache:
     ) -> npt.NDArray[np.float32]:
         """Return one vector per text, (n_texts, n_values), computing only those not stored under `namespace` yet.
 
-        `compute` must be a pure function of each text, whatever its companions.
+        `compute` must be a pure function of each text, whatever its companions. Raises ValueError unless it gives one vector per text.
         """
         names = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16] for text in texts]
         known: dict[bytes, npt.NDArray[np.float32]] = {}
@@ -93,6 +93,8 @@ class Cache:
         missing = {name: text for name, text in zip(names, texts, strict=True) if name not in known}
         if missing:
             vectors = compute(list(missing.values()))
+            if len(vectors) != len(missing):  # kept, it would be found wrong at every later read
+                raise ValueError(f"compute gave {len(vectors)} vectors for {len(missing)} texts")
             packed = np.frombuffer(b"".join(missing), dtype=np.uint8).reshape(len(missing), 16)
             content = key(packed)
             self._store(self.folder / namespace / f"{content}{SUFFIX}", {"names": packed, "vectors": vectors})

@@ -81,6 +81,15 @@ def test_rows_compute_only_what_is_missing(tmp_path: Path) -> None:
     assert len(asked) == 3
 
 
+def test_rows_that_do_not_fit_the_texts_are_not_kept(tmp_path: Path) -> None:
+    """A vector too few is an error at once, and not at every later read."""
+    cache = Cache(tmp_path)
+    with pytest.raises(ValueError, match="gave 1 vectors for 2 texts"):
+        cache.rows("encoder", ["a", "bb"], lambda texts: lengths(texts[:1]))
+    assert cache.entries() == []
+    assert cache.rows("encoder", ["a", "bb"], lengths).tolist() == [[1, 1], [2, 0]]
+
+
 def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
     """A bound of two entries keeps the one just read and the one just written."""
     size = (Cache(tmp_path).load_or("aa", lambda: {"x": np.zeros(1000)}), Cache(tmp_path).entries()[0].stat().st_size)[1]

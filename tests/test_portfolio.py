@@ -60,7 +60,7 @@ def test_fees_and_slippage_by_hand() -> None:
     assert order[["size", "price", "fee", "slippage"]].tolist() == pytest.approx([50_000, 10.1, 5_050, 5_000])
     assert portfolio.equity.iloc[1] == pytest.approx(1e6 - 5_000 - 5_050)
     assert portfolio.gross_returns.iloc[1] == pytest.approx(0)
-    assert portfolio.turnover.iloc[1] == pytest.approx(0.505)
+    assert portfolio.turnover.iloc[:2].tolist() == pytest.approx([0.0, 0.505])  # 0 where nothing was ordered, and not unknown
     assert portfolio.fees.iloc[:2].tolist() == pytest.approx([0, 5_050])
     names = ("equity", "returns", "gross_returns", "turnover", "fees", "slippage")
     assert [getattr(portfolio, name).name for name in names] == list(names)
@@ -126,11 +126,11 @@ def test_ruin_is_an_error_and_not_a_return() -> None:
     bars = flat_bars({"A": [10, 10, 10, 25, 20]})
     with pytest.raises(UsageError, match=r"ruined: its equity is -500,000 at 2024-01-04 21:00:00\+00:00"):
         simulate(weights_of(bars, A=[-1.0] * 5), bars, FREE)
-    bars = flat_bars({"A": [10, 10, 10, 20, 30]})
+    bars = flat_bars({"A": [10, 10, 10, 20]})
     with pytest.raises(UsageError, match=r"ruined: its equity is 0 at 2024-01-04"):
-        simulate(weights_of(bars, A=[-1.0] * 5), bars, FREE)
-    penniless = simulate(weights_of(bars, A=[-0.5, 0, 0, 0, 0]), bars, FREE, cash=1.0)
-    assert penniless.equity.tolist() == pytest.approx([1.0] * 5)
+        simulate(weights_of(bars, A=[-1.0] * 4), bars, FREE)
+    penniless = simulate(weights_of(bars, A=[-0.5, 0, 0, 0]), bars, FREE, cash=1.0)
+    assert penniless.equity.tolist() == pytest.approx([1.0] * 4)
 
 
 def test_the_end_of_the_data_is_no_delisting() -> None:

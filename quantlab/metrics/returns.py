@@ -88,6 +88,7 @@ def value_at_risk(returns: pd.Series, *, level: float = 0.05) -> float:
 
 def expected_shortfall(returns: pd.Series, *, level: float = 0.05) -> float:
     """Return the mean of the returns at or below the value at risk at `level`; a loss is negative (Rockafellar & Uryasev 2002)."""
+    check_share("expected_shortfall: level", level)
     values, least = floats(returns), value_at_risk(returns, level=level)
     return float(np.mean(values[values <= least])) if not math.isnan(least) else math.nan
 
