@@ -108,8 +108,9 @@ def test_what_workers_log_is_said_by_the_parent(caplog: pytest.LogCaptureFixture
 
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
 from quantlab.executor import processes
 def slow(number):
     with open(f"{sys.argv[2]}/{os.getpid()}", "w"):

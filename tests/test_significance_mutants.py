@@ -85,7 +85,7 @@ MUTANTS = {
         ("if trial != trial_id and ratio", "if ratio", "test_trials.test_the_others_are_counted_with_their_ratios"),
         ("*ledger.sharpes, *unknown", "*ledger.sharpes", "test_trials.test_deleting_the_ledger_hides_nothing"),
         ("others = sorted(", "others = list(", "test_trials.test_the_ratios_do_not_tell_the_order"),
-        ("file.truncate(len(content))", "pass", "test_trials.test_a_full_disk_leaves_the_ledger_as_it_was"),
+        ("file.truncate(len(content))\n        raise", "raise", "test_trials.test_a_full_disk_leaves_the_ledger_as_it_was"),
         ('else b"\\n"  #', 'else b""  #', "test_trials.test_a_line_cut_short_loses_nothing_else"),
     ],
     "combinatorial.py": [
