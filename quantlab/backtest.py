@@ -44,7 +44,6 @@ def backtest(
     """Backtest a strategy file walk-forward and write an honest report. Exit code 4 if its audit finds a look into the future."""
     del debug  # entry.answer reads it: it must be known even where parsing fails
     from quantlab.data import read_dataset
-    from quantlab.errors import LeakError
     from quantlab.executor import processes
     from quantlab.progress import Timings, log_to_stderr, peak_memory_bytes
     from quantlab.report import report_files, write_report
@@ -56,32 +55,30 @@ def backtest(
     timings = Timings(shown=sys.stderr.isatty() and not quiet)
     with log_to_stderr(quiet=quiet), opt.opened_cache(cache, no_cache=no_cache) as store:
         before = _n_entries(store)
+
+        def fresh() -> Strategy:
+            return with_settings(load_strategy(file), set_ or [])
+
         with timings.stage("strategy"):
-            strategy = with_settings(load_strategy(file), set_ or [])
+            strategy = fresh()
         first, last = opt.span(start, end)
         with timings.stage("data"):
             dataset = read_dataset(data, bad_rows=bad_rows)
         with timings.stage("run"):
             settings = Settings(
-                start=first, end=last, seed=seed, audit=not no_audit, cache=store, executor=processes(jobs), progress=timings
+                start=first, end=last, seed=seed, audit=not no_audit, fresh=fresh, cache=store, executor=processes(jobs), progress=timings
             )
             result = counted(strategy, dataset, settings, out, n_trials=trials)
         with timings.stage("report"):
             files = report_files(result)
-        facts = {
-            "seconds": timings.seconds,
-            "peak_memory_bytes": peak_memory_bytes(),
-            "new_cache_entries": _n_entries(store) - before,
-            "jobs": jobs,
-        }
+        new = _n_entries(store) - before
+        facts = {"seconds": timings.seconds, "peak_memory_bytes": peak_memory_bytes(), "new_cache_entries": new, "jobs": jobs}
         folder = write_report(result, out, {**files, "timings.json": (json.dumps(facts, indent=2) + "\n").encode()})
     if as_json:
         print(files["report.json"].decode(), end="")
     elif not quiet:
         print(summary(result, json.loads(files["report.json"]), folder))
-    leaks = [finding for check in result.audit or () for finding in check.findings]
-    if leaks:
-        raise LeakError(f"the audit found {len(leaks)} look(s) into the future; the first: {leaks[0]}")
+    _raise_leaks(result)
 
 
 def counted(strategy: Strategy, dataset: Dataset, settings: Settings, out: Path, *, n_trials: int | None) -> BacktestResult:
@@ -128,16 +125,35 @@ def summary(result: BacktestResult, report: Mapping[str, Any], folder: Path) -> 
             f"  Sharpe    {number(returns['sharpe'])}{interval}",
             f"  accuracy  {hits} hits against a base rate of {base}; IC {number(accuracy['ic_mean'], 4)} (t {number(accuracy['ic_t'])})",
             *_set_aside(result.dataset),
+            *_news_left_out(result.dataset),
             f"  audit     {_audited(report['audit'])}",
             f"  report    {folder / 'report.html'}",
         ]
     )
 
 
+def _raise_leaks(result: BacktestResult) -> None:
+    """Raise LeakError if the audit of a run found any."""
+    from quantlab.errors import LeakError
+
+    leaks = [finding for check in result.audit or () for finding in check.findings]
+    if leaks:
+        raise LeakError(f"the audit found {len(leaks)} look(s) into the future; the first: {leaks[0]}")
+
+
 def _set_aside(dataset: Dataset) -> list[str]:
     """Return a line on the bad rows that the run did without, if there are any."""
     reasons = "; ".join(f"{reason.n_rows} {reason.reason}" for reason in dataset.bad_rows)
     return [f"  data      {len(dataset.quarantined)} bad rows set aside in quarantine.csv: {reasons}"] if reasons else []
+
+
+def _news_left_out(dataset: Dataset) -> list[str]:
+    """Return a line on the news that the run did without, if they are more than one in twenty."""
+    dropped = [reason for reason in dataset.dropped if reason.reason.startswith("news ")]
+    left_out = sum(reason.n_rows for reason in dropped)
+    total = left_out + len(dataset.news)
+    reasons = "; ".join(f"{reason.n_rows} {reason.reason.removeprefix('news ')}" for reason in dropped)
+    return [f"  news      left out {left_out} of {total}: {reasons}"] if left_out > 0.05 * total else []
 
 
 def _audited(audit: Mapping[str, Any]) -> str:

@@ -5,7 +5,8 @@
 3. A file is written aside, synced and renamed (`storage`): a reader sees all of it or nothing, and writers may race.
 4. A damaged file is reported, removed and computed again, and a folder that cannot be written is reported and done without: the cache can
    change how long a run takes, never its result.
-5. The least recently used files go first when the folder outgrows its bound.
+5. The least recently used files go first when the folder outgrows its bound. It is looked through for that at the first entry, and then
+   only when so much has been written that it might be full.
 
 Two shapes: `load_or(key, compute)` for a whole value, and `rows(...)` for one vector per text, where only the missing
 ones are computed.
@@ -19,7 +20,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".qlc"
 DIGEST = 32  # bytes of a sha256
+SHARE = 16  # of the bound: what one process writes at most without looking at what others wrote
 
 
 def key(*parts: object) -> str:
@@ -51,12 +53,20 @@ def key(*parts: object) -> str:
     return digest.hexdigest()
 
 
+@dataclass
+class _Room:
+    """How many bytes may be written before the folder is looked through again; another process may write there too."""
+
+    n_bytes: int = -1
+
+
 @dataclass(frozen=True)
 class Cache:
     """A folder of verified entries, bounded to `limit_bytes`; safe for several processes at once."""
 
     folder: Path
     limit_bytes: int = 8 * 1024**3
+    _room: _Room = field(default_factory=_Room, init=False, repr=False, compare=False)
 
     def load_or(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return the arrays stored under the key `name`; compute and store them if there are none."""
@@ -129,20 +139,26 @@ class Cache:
             reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else error
             log.warning("the cache in %s cannot be written (%s): going on without keeping what is computed", self.folder, reason)
         else:
-            self._make_room()
+            self._room.n_bytes -= len(payload) + DIGEST
+            if self._room.n_bytes < 0:
+                self._room.n_bytes = min(self._make_room(), self.limit_bytes // SHARE)
 
-    def _make_room(self) -> None:
-        """Remove the least recently used entries until the folder is within its bound, and the drafts of runs that were killed."""
+    def _make_room(self) -> int:
+        """Remove the least recently used entries until the folder is within its bound, and the drafts of runs that were killed.
+
+        Returns the bytes that are left below the bound.
+        """
         for draft in self.folder.glob(f"*/{DRAFT}*"):
             discard(draft)
         entries = self._sizes()
         excess = sum(size for _, size in entries) - self.limit_bytes
         for path, size in entries:
             if excess <= 0:
-                return
+                break
             with contextlib.suppress(OSError):
                 path.unlink()
             excess -= size
+        return -excess
 
     def _sizes(self) -> list[tuple[Path, int]]:
         """Return each file of the cache with its size in bytes, the least recently used first."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from quantlab import __version__
 from quantlab.backtest import backtest
 from quantlab.commands import options as opt
 from quantlab.commands.audit import audit
@@ -21,13 +23,27 @@ app = typer.Typer(
     name="quantlab",
     add_completion=False,
     no_args_is_help=True,
-    help="Backtests of strategies that trade on text: point-in-time, fitted inside folds, reported honestly.",
 )
 cache_app = typer.Typer(help="Show or clear the cache.", invoke_without_command=True)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 for command in (backtest, audit, sweep, compare, finetune, doctor):
     app.command(command.__name__)(command)
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version and leave, if that was asked for."""
+    if asked:
+        print(f"quantlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=tell_version, help="Show the version.")] = False,
+) -> None:
+    """Backtests of strategies that trade on text: point-in-time, fitted inside folds, reported honestly."""
+    del version  # told while the arguments were read
 
 
 @cache_app.callback()

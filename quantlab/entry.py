@@ -37,7 +37,11 @@ def answer(command: typer.Typer, arguments: Sequence[str], program: str) -> int:
         try:
             typer.main.get_command(command).main([part for part in arguments if part != "--debug"], prog_name=program)
         except SystemExit as finished:
-            code = finished.code if isinstance(finished.code, int) else 0
+            if isinstance(finished.__context__, BrokenPipeError):  # typer has made it of that, without a word
+                return _unsaid(finished.__context__, debug)
+            code = finished.code or 0
+            if not isinstance(code, int):  # SystemExit("text") is a failure
+                return _fail(str(code), 1, debug)
             if code == INTERRUPTED:  # typer has made it of a KeyboardInterrupt, without a word
                 return _fail(INTERRUPTION, TERMINATED if asked else INTERRUPTED, debug)
             return _said(code, debug)
@@ -86,10 +90,15 @@ def _said(code: int, debug: bool) -> int:
         if sys.stdout is not None:  # Python gives none where it is closed
             sys.stdout.flush()
     except OSError as error:
-        with contextlib.suppress(OSError, ValueError):  # nothing more can be said there, also not when Python ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _fail(f"cannot write the output: {error.strerror or error}", StorageError.exit_code, debug)
+        return _unsaid(error, debug)
     return code
+
+
+def _unsaid(error: OSError, debug: bool) -> int:
+    """Say why the output did not get where it should; 5."""
+    with contextlib.suppress(OSError, ValueError):  # nothing more can be said there, also not when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _fail(f"cannot write the output: {error.strerror or error}", StorageError.exit_code, debug)
 
 
 def _fail(message: str, exit_code: int, debug: bool) -> int:

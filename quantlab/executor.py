@@ -9,17 +9,18 @@ Workers never outlive the process that started them: they are killed when it is 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import re
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
-from contextlib import contextmanager
 from itertools import islice
 from logging.handlers import QueueHandler
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -163,8 +164,11 @@ def _settings() -> dict[str, Any]:
 
 
 def _begin(parent: int) -> None:
-    """Set up a worker: it leaves the terminal's Ctrl-C to its parent, and does not outlive that one."""
+    """Set up a worker: it leaves the terminal's Ctrl-C to its parent, prints to stderr, and does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout = sys.stderr
+    with contextlib.suppress(OSError):  # there is no stderr
+        os.dup2(2, 1)  # what libraries print past Python
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 
 
@@ -186,7 +190,7 @@ def _told(function: Callable[[Task], Done], task: Task) -> _Told[Done]:
     return done, [records.get() for _ in range(records.qsize())]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """Start processes that Ctrl-C does not reach before they are set up; the parent hears of it right afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

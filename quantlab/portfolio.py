@@ -2,8 +2,8 @@
 
 1. Weights decided at the close of t are traded at the open of t+1 (or its close): one `shift(1)`, in one line.
 2. A bar without trading (halt, no listing) trades nothing: the position is held, valued at its last close.
-3. A name that has had no bar for `delisted_after` bars counts as delisted, whatever comes later: nobody knew better then. Its position
-   is closed at the last close less the stated haircut, a loss and not a cost.
+3. A name that has had no bar for `delisted_after` sessions counts as delisted, whatever comes later: nobody knew better then. Its
+   position is closed at the last close less the stated haircut, a loss and not a cost.
 4. vectorbt sizes all orders of a bar from the equity at its fill prices, sells before it buys, and shares one cash.
 5. Every order that was filled short of its target is listed.
 """
@@ -209,11 +209,12 @@ def _check(weights: pd.DataFrame, bars: Bars, max_gross: float) -> None:
 
 
 def _delisted(bars: Bars, after: int) -> pd.DataFrame:
-    """Return True at the bar at which a symbol that was listed has been missing for `after` bars, (n_times, n_symbols)."""
+    """Return True at the first bar at which a name has been missing for `after` sessions, days in UTC, (n_times, n_symbols)."""
     listed = bars.listed.to_numpy()
-    position = np.arange(len(listed))[:, None]
-    last = np.maximum.accumulate(np.where(listed, position, -1), axis=0)
-    return pd.DataFrame((position == last + after) & (last >= 0) & ~listed, index=bars.times, columns=bars.symbols)
+    session = pd.factorize((bars.times - pd.Timedelta(1, "us")).normalize())[0][:, None]  # midnight ends a day
+    last = np.maximum.accumulate(np.where(listed, session, -1), axis=0)
+    missing = (session >= last + after) & (last >= 0) & ~listed
+    return pd.DataFrame(missing & ~np.roll(missing, 1, axis=0), index=bars.times, columns=bars.symbols)
 
 
 def _refuse_ruin(equity: pd.Series) -> None:

@@ -37,6 +37,7 @@ class Settings:
 
     start: first bar of the samples (earlier bars warm the features up); end: nothing after it is read.
     audit: check the run. ablation: also run without the text, with the text alone and with a placebo, and later than decided.
+    fresh: reads the strategy's file again for the audit, so that nothing it remembers can help it there.
     cache, executor and progress change how long a run takes and what it shows, never its result.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     seed: int = 0
     audit: bool = True
     ablation: bool = True
+    fresh: Callable[[], Strategy] | None = None
     cache: Cache | None = None
     executor: Executor = serial
     progress: Progress = silent

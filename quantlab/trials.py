@@ -1,8 +1,8 @@
 """The trial ledger: how often a family of strategies was tried, so that its best figure can be judged as the best of many.
 
 1. `<reports>/<family>/trials.jsonl` has one line per distinct trial: its id, the run that entered it, its Sharpe ratio per period.
-2. Lines are only ever appended, under a lock (POSIX `flock`), so that several runs at once lose none. A run that counts and then enters
-   does both in its `turn`: of several at once, each counts those before it.
+2. Lines are only ever appended, under a lock (POSIX `flock`; none where the file system has none), so that several runs at once lose
+   none. A run that counts and then enters does both in its `turn`: of several at once, each counts those before it.
 3. Each line carries a sha256 over the line before it and its own content: a line that was edited or taken out breaks the chain.
 4. The folders of the runs lie beside the ledger and name their trial. One that the ledger does not know is counted too, so deleting
    the ledger, or its last lines, hides nothing.
@@ -14,6 +14,7 @@ Nothing here is a time: the same runs in the same order give the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -25,6 +26,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 from quantlab.errors import StorageError, UsageError
 from quantlab.result import Trials
@@ -65,7 +67,7 @@ def read_trials(folder: Path, trial_id: str) -> Trials:
     path = Path(folder) / LEDGER
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)  # nobody is half-way through a line; closing the file gives the lock back
+            _lock(file, fcntl.LOCK_SH)  # nobody is half-way through a line
             ledger = _parsed(_finished(file.read()))
     except FileNotFoundError:
         ledger = _parsed(b"")
@@ -88,7 +90,7 @@ def record_trial(folder: Path, *, trial_id: str, run_id: str, sharpe: float) -> 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(file, fcntl.LOCK_EX)
             file.seek(0)
             content = _finished(file.read())
             if trial_id not in _parsed(content).sharpes:
@@ -102,6 +104,12 @@ def given(n: int) -> Trials:
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise UsageError(f"--trials takes how many variants were tried, this one included, a whole number >= 1, not {n!r}")
     return Trials(n=n, source="given")
+
+
+def _lock(file: BinaryIO | FileIO, kind: int) -> None:
+    """Lock an open file, where the file system has locks; closing it gives the lock back."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(file, kind)
 
 
 def _finished(content: bytes) -> bytes:

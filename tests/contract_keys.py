@@ -18,7 +18,7 @@ KEYS = {
     "confidence n_resamples blocks",
     "trials": "n source notes",
     "trading": "turnover n_trades exposure fees slippage truncated_orders n_open trades_won trade_profit_factor annual_turnover "
-    "net_exposure time_in_market",
+    "net_exposure time_in_market n_delisted delisting_haircut",
     "walk_forward": None,
     "text_ablation": "variants groups by_age by_topic by_source events knowledge",
     "fragility": "own_cost_bps cost_delay stress without_best concentration best_names worst_names capacity sub_periods legs regimes",

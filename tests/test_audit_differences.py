@@ -82,3 +82,45 @@ def test_the_same_documents_in_another_dictionary_are_the_same() -> None:
     more = [("2023-12-01 20:00", "C", "zero"), *SAID, ("2025-01-01 20:00", "A", "later")]
     one, two = (panel(news=known_news(news_of(*rows), BARS)) for rows in (SAID, more))
     assert list(panels(one, two)) == []
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
+def test_how_large_a_column_is_does_not_hide_a_difference(scale: float) -> None:
+    """Rounding is measured against the largest value of the column, or a leak times 1e-12 would pass."""
+    one = panel(x=BARS.close * scale)
+    (found,) = panels(one, panel(x=BARS.close.replace(5.0, 5.5) * scale))
+    assert (found.column, found.n_rows) == ("x", 1)
+    assert list(panels(one, one + 6.0 * scale * 1e-13)) == []
+
+
+def test_a_column_of_zeros_differs_from_any_other() -> None:
+    """There is nothing to round."""
+    one = panel(x=BARS.close * 0.0)
+    assert [found.n_rows for found in panels(one, one.assign(x=[0.0, 0.0, 0.0, 1e-30, 0.0, 0.0]))] == [1]
+
+
+KINDS = {
+    "str": pd.Series(["bank", "tech"] * 3).astype("str"),
+    "category": pd.Series(["bank", "tech"] * 3, dtype="category"),
+    "double[pyarrow]": pd.Series([1.0, None] * 3, dtype="double[pyarrow]"),
+    "string[pyarrow]": pd.Series(["bank", None] * 3, dtype="string[pyarrow]"),
+    "Int64": pd.Series([1, None] * 3, dtype="Int64"),
+    "bool": pd.Series([True, False] * 3),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_of_every_kind_are_compared(kind: str) -> None:
+    """Only Arrow lists are news: pandas keeps strings and numbers in Arrow as well."""
+    one = panel(z=BARS.close)
+    mine = one.assign(x=KINDS[kind].set_axis(one.index))
+    assert list(panels(mine, mine.copy())) == []
+    theirs = mine.assign(x=KINDS[kind].iloc[[0, 1, 2, 3, 4, 4]].set_axis(one.index))
+    (found,) = panels(mine, theirs)
+    assert (found.stage, found.column, found.time, found.symbol, found.n_rows) == ("features", "x", closes(3)[2], "B", 1)
+
+
+def test_a_news_column_against_numbers_is_a_difference() -> None:
+    """Only one of the two worlds has documents."""
+    said = panel(news=known_news(news_of(*SAID), BARS))
+    assert [found.column for found in panels(said, panel(news=BARS.close))] == ["news"]

@@ -132,8 +132,8 @@ def test_a_signal_that_never_varies_proves_nothing() -> None:
 
 
 def deaf(bars: Bars, news: News) -> pd.DataFrame:
-    """Documents are used two days late only."""
-    return panel(momentum=momentum(bars.close, 5), news=known_news(news, bars, delay=pd.Timedelta(days=2)))
+    """Documents are used a month late only."""
+    return panel(momentum=momentum(bars.close, 5), news=known_news(news, bars, delay=pd.Timedelta(days=30)))
 
 
 def test_a_canary_that_nobody_hears_is_a_failure() -> None:

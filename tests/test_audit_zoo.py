@@ -30,6 +30,7 @@ LEAKY = {
     "label_overlap": ("label overlap", "folds", "training labels overlap the test window by 3 bars", {"truncation", "poison"}),
     "late_cutoff": ("canary", "documents", "the cut-off is too late, by up to 5 minutes", set()),
     "lda_on_all": ("truncation", "features", "vocabulary, IDF weights or topics learned from all documents", {"poison"}),
+    "memoised": ("truncation", "features", "a mean and spread of the whole sample (of prices", {"poison"}),
     "naive_stamps": ("canary", "documents", "the wrong time zone (naive local times taken for UTC)", {"truncation", "poison"}),
     "restated_news": ("poison", "documents", "a restated text under its first stamp", set()),
     "same_bar_fill": ("execution", "orders", "same-bar fill", set()),
@@ -42,7 +43,7 @@ LEAKY = {
     "understated_horizon": ("truncation", "labels", "not settled 5 bars later, but the target states horizon = 1", {"poison"}),
     "universe_by_future_volume": ("poison", "features", "which names are in the panel depends on later volumes", set()),
 }
-CLEAN = ("cross_sectional_rank", "decay_features", "ema", "expanding_zscore", "lagged_labels", "monthly_refit")
+CLEAN = ("cross_sectional_rank", "decay_features", "ema", "expanding_zscore", "lagged_labels", "memoised_by_bars", "monthly_refit")
 
 
 @pytest.fixture(scope="module")

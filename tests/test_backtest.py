@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from contract_keys import KEYS
 
+from quantlab import __version__
 from quantlab.audit.ledger import read_orders, replay
 from quantlab.backtest import counted
 from quantlab.cli import main
@@ -261,6 +262,12 @@ def test_the_cache_is_shown_and_cleared(here: Path, market: Path, capsys: pytest
     assert main(["cache", "clear", "--cache", "cache"]) == 0
     assert main(["cache", "--cache", "cache"]) == 0
     assert ": 0 entries" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the package."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"quantlab {__version__}\n"
 
 
 def test_help_names_every_option_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:

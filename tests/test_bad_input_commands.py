@@ -13,9 +13,12 @@ import pytest
 from bad_input import CASES, STRATEGY, cell, good_folder, news, put, renamed, snapshot, then
 
 from quantlab.audit.ledger import read_orders
+from quantlab.backtest import _news_left_out
 from quantlab.cli import main
 from quantlab.data import from_frames, read_dataset
+from quantlab.dataset import Dataset, Dropped
 from quantlab.errors import DataError
+from quantlab.synthetic import make_market
 
 MENDED = '2021-01-06T15:00:00Z,ALDE,"=cmd()"'
 
@@ -50,7 +53,8 @@ def test_bad_rows_are_set_aside_on_request(here: Path, capsys: pytest.CaptureFix
     assert "bars.csv, line 6, column close: not a finite number (value '=1+1')" in said
     assert backtest(here, "--bad-rows", "quarantine") == 0
     printed = capsys.readouterr().out
-    assert "3 bad rows set aside in quarantine.csv: 1 not a finite number; 1 a price is not positive; 1 not a date or time" in printed
+    reasons = "1 close: not a finite number; 1 a price is not positive; 1 published_at: not a date or time"
+    assert f"3 bad rows set aside in quarantine.csv: {reasons}" in printed
     run = one_run(here)
     assert run != clean
     data = json.loads((run / "report.json").read_text())["data"]
@@ -210,3 +214,13 @@ def test_heavy_input_stays_small(tmp_path: Path) -> None:
         [sys.executable, "-c", code, *(str(tmp_path / name) for name in names)], check=True, capture_output=True, text=True
     )
     assert int(done.stdout) < 1_000_000  # kB
+
+
+def test_a_run_says_how_many_news_it_did_without() -> None:
+    """Above one in twenty, in the terminal, by reason: bars and counts of other kinds are none of them."""
+    bars = make_market(3, 2, seed=1).dataset.bars
+    dropped = (Dropped("bars without a price", 9), Dropped("news without a text", 1), Dropped("news on a symbol that has no bars", 2))
+    assert _news_left_out(Dataset(name="d", bars=bars, dropped=dropped)) == [
+        "  news      left out 3 of 3: 1 without a text; 2 on a symbol that has no bars"
+    ]
+    assert _news_left_out(Dataset(name="d", bars=bars, dropped=dropped[:1])) == []

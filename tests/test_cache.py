@@ -102,6 +102,28 @@ def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
     assert sorted(path.stem for path in cache.entries()) == ["aa", "cc"]
 
 
+def test_the_folder_is_looked_through_once_and_not_at_each_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far below its bound there is no need; a large cache would make each entry slow."""
+    looks: list[int] = []
+    sizes = Cache._sizes
+    monkeypatch.setattr(Cache, "_sizes", lambda cache: looks.append(1) or sizes(cache))
+    cache = Cache(tmp_path)
+    for number in range(20):
+        cache.save(f"{number:02d}", {"x": np.zeros(1)})
+    assert len(looks) == 1
+
+
+def test_two_writers_keep_the_bound(tmp_path: Path) -> None:
+    """Each counts what it writes itself, and looks again before the other can have added much."""
+    size = (Cache(tmp_path).load_or("aa", lambda: {"x": np.zeros(1000)}), Cache(tmp_path).entries()[0].stat().st_size)[1]
+    one, other = (Cache(tmp_path, limit_bytes=64 * size) for _ in range(2))
+    for number in range(100):
+        one.save(f"a{number:03d}", {"x": np.zeros(1000)})
+        other.save(f"b{number:03d}", {"x": np.zeros(1000)})
+        assert len(one.entries()) <= 64 + 8
+    assert len(one.entries()) >= 60
+
+
 def test_clear_removes_entries_and_nothing_else(tmp_path: Path) -> None:
     """A stranger's file in the folder survives."""
     cache = Cache(tmp_path)
@@ -121,15 +143,14 @@ def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog: 
     assert "cannot be written (Not a directory): going on without" in caplog.text
 
 
-def test_what_killed_writers_left_goes_with_the_next_entry(tmp_path: Path) -> None:
-    """Wherever in the cache it lies; what is not a draft, or is being written, stays."""
-    cache = Cache(tmp_path)
-    cache.save("ab12", {"x": np.zeros(1)})
+def test_what_killed_writers_left_goes_with_the_next_run(tmp_path: Path) -> None:
+    """With its first entry, wherever in the cache it lies; what is not a draft, or is being written, stays."""
+    Cache(tmp_path).save("ab12", {"x": np.zeros(1)})
     for name in (".writing-dead", ".writing-living", "notes.txt"):
         (tmp_path / "ab" / name).write_text("x")
     with (tmp_path / "ab" / ".writing-living").open("rb") as living:
         fcntl.flock(living, fcntl.LOCK_EX)
-        cache.save("cd34", {"x": np.zeros(1)})
+        Cache(tmp_path).save("cd34", {"x": np.zeros(1)})
     assert sorted(path.name for path in (tmp_path / "ab").iterdir()) == [".writing-living", "ab12.qlc", "notes.txt"]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quantlab.data import stamps as module
-from quantlab.data.stamps import instants, midnights_as_days, session_dates
+from quantlab.data.stamps import instants, local_midnights_as_dates, midnights_as_days, session_dates
 
 
 def read(text, zone=None, day_zone="America/New_York"):
@@ -113,3 +113,15 @@ def test_midnights_mean_the_day_where_they_are_many(stamp):
     few = pd.Series([stamp, *["2024-03-05T10:00:00Z"] * 9])
     assert midnights_as_days(few)[1] == 0
     assert midnights_as_days(few)[0].equals(few)
+
+
+def test_local_midnights_name_days_only_where_all_of_them_are_midnights():
+    """In winter and summer, in the exchange's zone; one other hour, one date alone, or another zone, and they are instants."""
+    stamps = ["2024-03-04 00:00:00-05:00", "2024-07-04T04:00:00Z"]
+    found = local_midnights_as_dates(pd.Series(stamps), "America/New_York")
+    assert found is not None
+    assert found.tolist() == ["2024-03-04", "2024-07-04"]
+    assert local_midnights_as_dates(pd.Series(stamps), "UTC") is None
+    for other in ("2024-03-04T21:00:00Z", "2024-03-04", ""):
+        assert local_midnights_as_dates(pd.Series([*stamps, other]), "America/New_York") is None
+    assert local_midnights_as_dates(pd.Series([], dtype="str"), "UTC") is None

@@ -110,6 +110,13 @@ def test_a_missing_and_an_old_package_are_problems_with_a_command(monkeypatch: p
     assert rest.facts["torch"]
 
 
+def test_an_installation_that_names_no_extras_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metadata of an older version: no blank line."""
+    monkeypatch.setattr(metadata, "requires", lambda name: ["numpy>=2"])
+    (finding,) = installed.extras()
+    assert (finding.level, finding.said, finding.fix) == ("ok", "none are named by this installation", "")
+
+
 def test_a_wheel_that_does_not_load_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its version is fine, and yet it cannot be imported."""
     monkeypatch.setattr(installed, "COMPILED", ("no_such_wheel",))

@@ -81,6 +81,20 @@ def test_an_output_that_is_full_is_said() -> None:
     assert (done.returncode, done.stderr) == (5, "error: cannot write the output: No space left on device\n")
 
 
+@pytest.mark.parametrize("n_letters", [10, 10**6])
+def test_an_output_that_nobody_reads_is_said(n_letters: int) -> None:
+    """A pipe that its reader has closed, noticed while printing or at the end: one answer, and no bug."""
+    code = f"import typer; from quantlab.entry import answer; app = typer.Typer(); app.command()(lambda: print('x' * {n_letters})); "
+    code += "raise SystemExit(answer(app, [], 'work'))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (5, "error: cannot write the output: Broken pipe\n")
+
+
 def test_a_letter_that_the_terminal_lacks_is_shown_by_its_code() -> None:
     """A folder's name may hold what no encoding has."""
     code = "import typer; from quantlab.entry import answer; app = typer.Typer(); app.command()(lambda: print('r\\udcff é')); "
@@ -106,6 +120,8 @@ def test_another_kind_of_system_is_refused(capsys: pytest.CaptureFixture[str], m
         (LeakError("so"), 4, "error: so\n"),
         (StorageError("so"), 5, "error: so\n"),
         (typer.Exit(7), 7, ""),
+        (SystemExit("so"), 1, "error: so\n"),
+        (SystemExit(None), 0, ""),
     ],
 )
 def test_each_kind_of_error_has_its_code(error: BaseException | None, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,25 @@ def test_what_workers_log_is_said_by_the_parent(caplog: pytest.LogCaptureFixture
     assert capfd.readouterr().err == ""
 
 
+LOUD = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from quantlab.executor import processes
+def loud(number):
+    print("by Python")
+    os.write(1, b"by a library\\n")
+    return number
+print(list(processes(2)(loud, range(2))))
+"""
+
+
+def test_what_workers_print_goes_to_stderr() -> None:
+    """stdout is for the result, whatever a strategy prints while it is fitted."""
+    done = subprocess.run([sys.executable, "-c", LOUD, str(ROOT)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[0, 1]\n"
+    assert done.stderr.count("by Python\n") == done.stderr.count("by a library\n") == 2
+
+
 PARENT = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])

@@ -86,7 +86,7 @@ def test_at_most_two_of_twenty_null_markets_are_called_real() -> None:
     levels = [one["level"] for one in found]
     assert levels.count("real") <= 2
     assert levels.count("real") + levels.count("weak") <= 2  # significant at 5% by its Sharpe ratio alone
-    assert levels.count("untested") == 0
+    assert levels.count("untested") == levels.count("invalid") == 0
     assert [one["text"] for one in found].count("added") <= 2
 
 

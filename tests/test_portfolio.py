@@ -121,6 +121,19 @@ def test_a_name_counts_as_delisted_after_some_missing_bars_whatever_comes_later(
     assert found[0].equity.tolist() == found[1].equity.tolist() == [1e6, 1e6, 1e6, 1e6, 950_000, 950_000, 950_000]
 
 
+def test_a_name_that_misses_a_few_hours_is_not_delisted() -> None:
+    """Sessions count, not bars: with three bars a day it is closed at the first bar of the second day without any, and only there.
+
+    A bar that ends at midnight, as the third of each day does here, is of the day before.
+    """
+    daily = flat_bars({"A": [10] * 2 + [np.nan] * 10, "B": [1.0] * 12})
+    times = pd.date_range("2024-01-01 08:00", periods=12, freq="8h", tz="UTC", unit="us")
+    bars = Bars(**{name: getattr(daily, name).set_axis(times) for name in ("open", "high", "low", "close", "volume")})
+    weights = weights_of(bars, A=[0.5] * 12, B=[0.0] * 12)
+    orders = simulate(weights, bars, FREE, delisted_after=2).orders
+    assert orders.loc[orders["reason"] == "delisted", "time"].tolist() == [times[6]]
+
+
 def test_ruin_is_an_error_and_not_a_return() -> None:
     """Short all there is, and the price more than doubles: returns on negative equity would mean nothing."""
     bars = flat_bars({"A": [10, 10, 10, 25, 20]})

@@ -261,3 +261,13 @@ def test_a_fold_without_contributions_is_no_error() -> None:
     fits = tuple(FoldFit(fit.fold, fit.n_train, fit.n_test, fit.fit_end) for fit in result.predicted.fits)
     content = contract(replace(result, predicted=replace(result.predicted, fits=fits)))
     assert content["text_ablation"]["groups"] == []  # type: ignore[call-overload,index]
+
+
+def test_what_delistings_took_is_counted() -> None:
+    """Positions closed at the last close less 10%: a ninth of what they still brought."""
+    result, content = case()
+    orders = result.portfolio.orders
+    gone = orders[orders["reason"] == "delisted"]
+    assert set(gone["side"]) == {"sell"}
+    assert content["trading"]["n_delisted"] == len(gone) == 1
+    assert content["trading"]["delisting_haircut"] == pytest.approx((gone["size"] * gone["price"]).sum() / 9)

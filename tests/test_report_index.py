@@ -79,7 +79,7 @@ def test_columns_sort_by_value_and_not_by_text(tmp_path: Path) -> None:
     put(tmp_path, "ab12", accuracy={"hit_rate": None, "ic_mean": 0.021})
     _, found = page(tmp_path)
     keys = [attrs.get("data-key") for tag, attrs in found.tags if tag == "td"]
-    assert keys == ["momentum", "4", None, "0.21", "1.5", "-0.05", None, "0.021", "passed", "2020-01-01 to 2020-02-28"]
+    assert keys == ["momentum", "5", None, "0.21", "1.5", "-0.05", None, "0.021", "passed", "2020-01-01 to 2020-02-28"]
 
 
 def test_the_list_is_whole_without_its_script(tmp_path: Path) -> None:

@@ -132,14 +132,15 @@ def test_a_page_without_a_verdict_has_no_place_for_one() -> None:
     """A report.json without a verdict has none; a level that does not exist is an error that names those that do."""
     assert blocks.verdict(None) is None
     assert 'class="verdict' not in page.render_page(Page(title="t", sections=[]))
-    with pytest.raises(ValueError, match="real, weak, luck, loss, untested"):
+    with pytest.raises(ValueError, match="real, weak, luck, loss, untested, invalid"):
         blocks.verdict({"level": "fine", "sentence": ""})
 
 
 def test_levels_have_an_order() -> None:
-    """A list of runs sorts them from what holds up to what nobody tested."""
-    ranks = [Verdict(level, "").rank for level in ("real", "weak", "luck", "loss", "untested")]
-    assert ranks == [5, 4, 3, 2, 1]
+    """A list of runs sorts them from what holds up to what cannot be trusted."""
+    ranks = [Verdict(level, "").rank for level in ("real", "weak", "luck", "loss", "untested", "invalid")]
+    assert ranks == [6, 5, 4, 3, 2, 1]
+    assert Verdict("invalid", "").title == "Cannot be trusted"
 
 
 def test_a_failed_audit_is_an_alarm_above_the_verdict(result: BacktestResult) -> None:

@@ -313,3 +313,17 @@ class Counted(HTMLParser):
         """Count it."""
         self.counts[tag] += 1
         self.handlers += [name for name, value in attrs if name.startswith("on") or (name == "href" and not (value or "").startswith("#"))]
+
+
+def test_positions_closed_as_delisted_are_told_with_their_cost() -> None:
+    """A run that had one says what the haircut took; a run without says none."""
+    _, content, found = built(finished())
+    shown = fact_of("Closed as delisted", found)
+    assert shown.value == "1"
+    assert shown.note == f"at the last close less a haircut of {say.number(content['trading']['delisting_haircut'], 0)}"
+    assert fact_of("Closed as delisted", case()[2]).value == "0"
+
+
+def fact_of(name: str, found: list[Section]) -> Fact:
+    """Return a fact of the section on trades by its name."""
+    return next(one for block in part("trading", found).blocks if isinstance(block, Facts) for one in block.facts if one.name == name)

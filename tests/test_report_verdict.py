@@ -72,7 +72,7 @@ def test_all_rules_held_is_real() -> None:
 @pytest.mark.parametrize(
     ("changes", "level"),
     [
-        ({"audit__verdict": "failed"}, "untested"),
+        ({"audit__verdict": "failed"}, "invalid"),
         ({"significance__n_returns": 59}, "untested"),
         ({"intervals__sharpe": [None, None]}, "untested"),
         ({"intervals__sharpe": [-3.0, -0.01]}, "loss"),

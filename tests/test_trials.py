@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import math
 import subprocess
@@ -256,3 +258,14 @@ def test_several_runs_at_once_lose_no_line(tmp_path: Path) -> None:
     assert len(lines(tmp_path)) == 4 * 25
     found = read_trials(tmp_path, "new")
     assert (found.n, len(found.sharpes), found.notes) == (101, 100, ())
+
+
+def test_a_file_system_without_locks_keeps_its_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is not lost at its end for want of a lock: the trial is entered and counted."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    tried(tmp_path, "a", "b")
+    assert read_trials(tmp_path, "b") == Trials(n=2, sharpes=(0.1,), source="ledger")

@@ -2,35 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from quantlab.audit.differences import Difference, panels, unequal
-from quantlab.audit.poison import SOURCES, poisoned
+from quantlab.audit.poison import SOURCES, other_signal, poisoned
 from quantlab.audit.stages import Stages, Subject, fold_at, ready_model
 from quantlab.news import Documents
-from quantlab.steps import samples
+from quantlab.steps import decided, samples
 from quantlab.walkforward.fold import Task, fit_and_predict
 
 LOCAL = 0.2  # a leak that changes less than this share of the rows reaches a few bars ahead; one that changes more knows the whole sample
 SAME_SCALE = 1e-9
+MOST_CAUSES = 3  # columns of the panel whose cause is looked for
+CALENDAR = (
+    "depend on which bars follow, as a test for the last bar of a month does: the data ends at each bar when it is"
+    " traded, so act on the first bar of the next month, or ask quantlab.sessions for the calendar"
+)
+FAR = 60  # bars: what reaches further is no window, but knows the whole sample
 
 
-def of_feature(difference: Difference, subject: Subject, whole: Stages, cut: pd.Timestamp) -> str:
+@dataclass
+class Experiments:
+    """Panels made again for the sake of causes: of the same data, and of each kind of poison at a cut; each is made once."""
+
+    subject: Subject
+    whole: Stages
+    _unsteady: set[str] | None = None
+    _moved: dict[pd.Timestamp, dict[str, set[str]]] = field(default_factory=dict)
+    _sought: set[str] = field(default_factory=set)
+
+    def tired(self, column: str) -> bool:
+        """Return True if enough columns were looked into before this one: many that leak mostly leak alike."""
+        self._sought.add(column)
+        return len(self._sought) > MOST_CAUSES
+
+    def repeats(self, column: str) -> bool:
+        """Return True if a column is the same when it is made again from the same data."""
+        if self._unsteady is None:
+            X, _ = samples(self.subject.fresh(), self.subject.dataset, self.subject.settings.start)
+            self._unsteady = {found.column for found in panels(self.whole.features, X)}
+        return column not in self._unsteady
+
+    def sources(self, column: str, cut: pd.Timestamp) -> list[str]:
+        """Return what of the future moves a column (or the rows) up to the cut: each kind of poison alone."""
+        if cut not in self._moved:
+            self._moved[cut] = {source: self._moved_by(source, cut) for source in SOURCES}
+        return [source for source, names in self._moved[cut].items() if column in names]
+
+    def _moved_by(self, source: str, cut: pd.Timestamp) -> set[str]:
+        X, _ = samples(self.subject.fresh(), poisoned(self.subject.dataset, cut, sources=[source]), self.subject.settings.start)
+        return {found.column for found in panels(self.whole.features.loc[:cut], X.loc[:cut])}
+
+
+def of_feature(difference: Difference, experiments: Experiments, cut: pd.Timestamp) -> str:
     """Return why a column of the panel, or its rows, depend on what comes after the cut."""
-    name = difference.column
-    if not _repeats(name, subject, whole):
+    name, whole = difference.column, experiments.whole
+    if experiments.tired(name):
+        return "it depends on later data, as the columns before it do; its own cause was not sought"
+    if not experiments.repeats(name):
         return f"`{name}` has other values each time that it is made, cut or not: seed what is random in it"
-    moved = _sources(difference, subject, whole, cut)
+    moved = experiments.sources(name, cut)
     from_what = " and ".join(moved) or "the length of the data"
     if difference.pair is None:
         return f"which names are in the panel depends on later {from_what}: choose the universe by what was known at each bar"
     one, two = difference.pair
     apart = unequal(one, two)
-    if apart.mean() < LOCAL:
-        return _of_few_rows(name, one, apart, from_what, whole, cut)
-    if _same_scale(one, two):
+    if not moved and _at_the_end(one, apart, cut):
+        return f"the last values of `{name}` {CALENDAR}"
+    reach = _reach(one, apart, cut)
+    if _of_other_names(one, two, apart, reach):
+        return f"which names `{name}` is kept for depends on later {from_what}: choose them by what was known at each bar"
+    if _filled_backwards(name, difference.pair, apart, reach, whole, cut):
+        return f"`{name}` is filled backwards (bfill): a gap holds the next value, of up to {reach} bars later: fill forwards"
+    if apart.mean() < LOCAL and reach <= FAR:
+        return (
+            f"`{name}` looks up to {reach} bars ahead (of {from_what}), as shift(-{reach}) or a centred window does:"
+            " use windows that end at the bar"
+        )
+    return _of_the_whole(name, _same_scale(one, two), moved)
+
+
+def _of_the_whole(name: str, same_scale: bool, moved: list[str]) -> str:
+    """Return what of the whole sample a column knows, told by what moves it."""
+    from_what = " and ".join(moved) or "the length of the data"
+    if same_scale:
         return (
             f"`{name}` is centred or scaled with a mean and spread of the whole sample (of {from_what}):"
             " use an expanding window, or a scaler in the model, which is fitted inside the fold"
@@ -100,18 +159,19 @@ def of_signal(subject: Subject, whole: Stages, cut: pd.Timestamp, *, warm_agrees
     )
 
 
-def of_weights(subject: Subject, whole: Stages, cut: pd.Timestamp) -> str:
+def of_weights(difference: Difference, subject: Subject, whole: Stages, cut: pd.Timestamp) -> str:
     """Return why the weights of known signals change with what comes after."""
     moved = []
     signal, bars = whole.signals.signal, subject.dataset.bars
-    late = signal.index.get_level_values(0) > cut
-    worlds = {"signals": (signal.mask(late, signal.max()), bars)}
+    worlds = {"signals": (other_signal(signal, cut, seed=subject.settings.seed), bars)}
     for source in SOURCES[:3]:
         worlds[source] = (signal, poisoned(subject.dataset, cut, sources=[source]).bars)
     for name, (given, market) in worlds.items():
-        weights = subject.strategy.weights(given, market).reindex(whole.weights.index)
+        weights = decided(subject.strategy, given, market).reindex(whole.weights.index)
         if not np.allclose(weights.loc[:cut], whole.weights.loc[:cut], rtol=1e-9, atol=1e-12):
             moved.append(name)
+    if not moved and difference.pair is not None and _at_the_end(difference.pair[0], unequal(*difference.pair), cut):
+        return f"the last weights {CALENDAR}"
     if moved == ["signals"]:
         return "a threshold or scale of the weights is chosen on signals of the whole test span: use those known at each bar"
     if "volumes" in moved or "listings" in moved:
@@ -121,48 +181,52 @@ def of_weights(subject: Subject, whole: Stages, cut: pd.Timestamp) -> str:
     return f"the weights depend on later {' and '.join(moved) or 'bars'}: read signal and bars up to each bar only"
 
 
-def _of_few_rows(name: str, one: pd.Series, apart: npt.NDArray[np.bool_], from_what: str, whole: Stages, cut: pd.Timestamp) -> str:
-    """Return why the last rows before the cut change."""
-    rows = one[apart]
+def _at_the_end(column: pd.Series, apart: npt.NDArray[np.bool_], cut: pd.Timestamp) -> bool:
+    """Return True if only the last bar before the cut differs."""
+    times = pd.DatetimeIndex(column.index.get_level_values(0))
+    return bool((times[apart] == times[times <= cut].max()).all())
+
+
+def _reach(column: pd.Series, apart: npt.NDArray[np.bool_], cut: pd.Timestamp) -> int:
+    """Return how many bars ahead the first row that differs must have looked."""
+    times = pd.DatetimeIndex(column.index.get_level_values(0).unique())
+    first = column.index.get_level_values(0)[apart].min()
+    return int(((times > first) & (times <= cut)).sum()) + 1
+
+
+def _of_other_names(one: pd.Series, two: pd.Series, apart: npt.NDArray[np.bool_], reach: int) -> bool:
+    """Return True if the columns agree wherever both have a value, and have them elsewhere: more than a window's last rows."""
+    gone, new = (column.isna().to_numpy()[apart] for column in (one, two))
+    return bool((gone != new).all() and (gone.any() or reach > FAR))
+
+
+def _filled_backwards(
+    name: str, pair: tuple[pd.Series, pd.Series], apart: npt.NDArray[np.bool_], reach: int, whole: Stages, cut: pd.Timestamp
+) -> bool:
+    """Return True if rows that have no value without the future hold that of the bar after the cut."""
+    one, two = (column[apart] for column in pair)
     times = pd.DatetimeIndex(whole.features.index.get_level_values(0).unique())
-    next_known = whole.features[name].loc[times[times > cut][:1]].droplevel(0) if (times > cut).any() else pd.Series(dtype=float)
-    ahead = pd.Series(rows.index.get_level_values(1)).map(next_known).to_numpy(dtype=float)
-    own = rows.to_numpy(dtype=float)
-    reach = int(((times > rows.index[0][0]) & (times <= cut)).sum()) + 1
-    filled = np.isclose(own, ahead, rtol=1e-9, equal_nan=False)
-    if reach > 1 and filled.mean() > 0.5:
-        return f"`{name}` is filled backwards (bfill): a gap holds the next value, of up to {reach} bars later: fill forwards"
-    return (
-        f"`{name}` looks up to {reach} bars ahead (of {from_what}), as shift(-{reach}) or a centred window does:"
-        " use windows that end at the bar"
-    )
-
-
-def _sources(difference: Difference, subject: Subject, whole: Stages, cut: pd.Timestamp) -> list[str]:
-    """Return what of the future moves a column (or the rows) up to the cut: each kind of poison alone."""
-    found = []
-    for source in SOURCES:
-        X, _ = samples(subject.strategy, poisoned(subject.dataset, cut, sources=[source]), subject.settings.start)
-        names = {other.column for other in panels(whole.features.loc[:cut], X.loc[:cut])}
-        if difference.column in names:
-            found.append(source)
-    return found
-
-
-def _repeats(column: str, subject: Subject, whole: Stages) -> bool:
-    """Return True if a column is the same when it is made again from the same data."""
-    X, _ = samples(subject.strategy, subject.dataset, subject.settings.start)
-    return all(found.column != column for found in panels(whole.features, X))
+    if reach < 2 or apart.mean() >= LOCAL or not (times > cut).any() or not pd.api.types.is_numeric_dtype(one.dtype):
+        return False
+    next_known = whole.features[name].loc[times[times > cut][:1]].droplevel(0)
+    ahead = pd.Series(one.index.get_level_values(1)).map(next_known).to_numpy(dtype=float)
+    filled = np.isclose(one.to_numpy(dtype=float), ahead, rtol=1e-9, equal_nan=False) & two.isna().to_numpy()
+    return bool(filled.mean() > 0.5)
 
 
 def _same_scale(one: pd.Series, two: pd.Series) -> bool:
     """Return True if one column is a constant times the other plus a constant, over all names or within each."""
+    if not (pd.api.types.is_numeric_dtype(one.dtype) and pd.api.types.is_numeric_dtype(two.dtype)):
+        return False
     both = pd.DataFrame({"one": one.astype(float), "two": two.astype(float)}).dropna()
     if len(both) < 3 or both.std().min() == 0:
         return False
     if both["one"].corr(both["two"]) > 1 - SAME_SCALE:
         return True
-    within = [part["one"].corr(part["two"]) for _, part in both.groupby(level=1) if len(part) > 2 and part.std().min() > 0]
+    parts = [part for _, part in both.groupby(level=1) if len(part) > 2]
+    if any((part.std() == 0).sum() == 1 for part in parts):  # a name that moves in one of them alone
+        return False
+    within = [part["one"].corr(part["two"]) for part in parts if part.std().min() > 0]
     return bool(within) and min(within) > 1 - SAME_SCALE
 
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 from quantlab.news import Documents
 from quantlab.result import Stage
 
-RTOL, ATOL = 1e-9, 1e-12
+RTOL = 1e-9
+ROUNDING = 1e-12  # of the largest value of the column: what is left where large numbers cancel out
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,11 @@ def panels(whole: pd.DataFrame, other: pd.DataFrame) -> Iterator[Difference]:
         mine, theirs = mine.loc[both], theirs.loc[both]
     for name in shared:
         one, two = mine[name], theirs[name]
-        if isinstance(one.array, pd.arrays.ArrowExtensionArray):
+        if is_news(one) and is_news(two):
             yield from _documents(str(name), one, two)
+        elif is_news(one) or is_news(two):
+            kinds = ("documents", "values") if is_news(one) else ("values", "documents")
+            yield Difference("features", str(name), None, "", *kinds, n_rows=len(one))
         else:
             yield from series("features", str(name), one, two)
 
@@ -72,9 +76,15 @@ def unequal(whole: pd.Series, other: pd.Series) -> npt.NDArray[np.bool_]:
     """Return True where two aligned columns differ by more than rounding."""
     if pd.api.types.is_numeric_dtype(whole.dtype) and pd.api.types.is_numeric_dtype(other.dtype):
         one, two = (column.to_numpy(dtype=float, na_value=np.nan) for column in (whole, other))
-        return np.asarray(~np.isclose(one, two, rtol=RTOL, atol=ATOL, equal_nan=True))
+        atol = ROUNDING * float(np.max(np.abs(one), where=np.isfinite(one), initial=0.0))
+        return np.asarray(~np.isclose(one, two, rtol=RTOL, atol=atol, equal_nan=True))
     apart = (whole.astype(object) != other.astype(object)) & ~(whole.isna() & other.isna())
     return apart.to_numpy(dtype=bool)
+
+
+def is_news(column: pd.Series) -> bool:
+    """Return True for a news column, of Arrow lists; strings and numbers that pandas keeps in Arrow are none."""
+    return isinstance(column.dtype, pd.ArrowDtype) and pa.types.is_list(column.dtype.pyarrow_dtype)
 
 
 def documents_of(column: pd.Series) -> pd.DataFrame:

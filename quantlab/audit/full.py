@@ -45,7 +45,7 @@ def audit(
             strategy=strategy,
             dataset=dataset,
             settings=replace(settings, cache=cache),
-            fresh=fresh or (lambda: strategy),
+            fresh=fresh or settings.fresh or (lambda: strategy),
             engine=engine,
         )
         return _audited(subject, quick)

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from quantlab.audit.differences import panels
+from quantlab.audit.outcome import told
 from quantlab.audit.stages import Stages, Subject, ready_model
 from quantlab.dataset import Dataset
-from quantlab.errors import QuantlabError
+from quantlab.errors import QuantlabError, StorageError
 from quantlab.news import News
 from quantlab.result import Check
 from quantlab.steps import samples
@@ -42,8 +43,10 @@ def warm_up(subject: Subject, whole: Stages) -> Check:
         known = _since(subject.dataset.until(last), subject.times[first - n_bars])
         try:
             X, _ = samples(subject.strategy, known, subject.settings.start)
+        except StorageError:
+            raise
         except QuantlabError as error:
-            said.append(f"{years} years of history are too few ({error})")
+            said.append(f"{years} years of history are too few ({told(error)})")
             continue
         part = X.loc[window]
         worst = moved(subject, whole, part) if part.index.equals(whole.features.loc[window].index) else np.inf

@@ -70,7 +70,7 @@ def execution_check(
     gone = (orders["reason"] == "delisted").to_numpy()
     worse = np.where(gone, costs.delisting_haircut_bps, costs.slippage_bps) / 1e4
     expected = np.where(gone, last_close[bar, name], np.where(traded, quoted, np.nan)[bar, name]) * (1 + sign * worse)
-    mispriced = int((~np.isclose(orders["price"], expected, rtol=1e-9)).sum())
+    mispriced = int((~np.isclose(orders["price"], expected, rtol=1e-9, atol=0.0)).sum())
     change, flow = np.zeros(traded.shape), np.zeros(len(traded))
     np.add.at(change, (bar, name), sign * orders["size"].to_numpy())
     np.add.at(flow, bar, (-sign * orders["size"] * orders["price"] - orders["fee"]).to_numpy())

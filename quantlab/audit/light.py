@@ -1,6 +1,7 @@
 """The light audit of every back-test: what can be tried without fitting a model again.
 
-1. The data is cut at a few bars, and replaced after some: documents, features, settled labels, folds and weights must stay.
+1. The data is cut at a few bars, and replaced after some: documents, features, settled labels, folds and weights must stay. Each time the
+   strategy's file is read anew (where the run was started from one), so that what it keeps between calls cannot hide what it knows.
 2. Canaries are planted around a few closes; weights are flipped, the orders replayed by the ledger and held against the decisions.
 3. What learned, the run's own placebo, and how much history the features need, are read off the run.
 
@@ -9,6 +10,7 @@ The numbers of cuts are fixed, whatever a strategy costs: two runs must say the 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from quantlab.audit.canary import canary_check
@@ -34,15 +36,15 @@ NOT_TRIED: Final = Check(
 def light_audit(strategy: Strategy, result: BacktestResult, settings: Settings) -> tuple[Check, ...]:
     """Return what each check saw of a finished run; it never raises for a leak."""
     dataset = result.dataset
-    subject = Subject(strategy=strategy, dataset=dataset, settings=settings, fresh=lambda: strategy, refits=False)
+    subject = Subject(strategy=strategy, dataset=dataset, settings=settings, fresh=settings.fresh or (lambda: strategy), refits=False)
     X, y = samples(strategy, dataset, settings.start)
     whole = Stages(X, y, result.predicted, result.weights, result.portfolio)
     every = adversarial_cuts(whole.folds, dataset.bars, subject.horizon, calendar=dataset.calendar, seed=settings.seed, quick=True)
-    cuts = some([cut for cut in every if not cut.cold], N_TRUNCATION)
+    cuts = [replace(cut, cold=True) for cut in some([cut for cut in every if not cut.cold], N_TRUNCATION)]
     return (
         truncation_check(subject, whole, cuts, settings.progress),
         poison_check(subject, whole, some(cuts, N_POISON), settings.progress),
-        canary_check(subject, whole, some(cuts, N_CANARY), settings.progress),
+        canary_check(replace(subject, strategy=subject.fresh()), whole, some(cuts, N_CANARY), settings.progress),
         execution_outcome(subject, whole, some(cuts, N_FLIP)),
         label_outcome(subject, whole),
         warm_up(subject, whole),

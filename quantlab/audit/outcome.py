@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quantlab.result import Check, Finding, Json, Verdict, verdict_of
+
+FOLDERS = re.compile(r"(?:\b[A-Za-z]:)?[/\\](?:[^/\\\n()'\"]+[/\\])*(?=[^/\\\n()'\"]*\.py\b)")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class AuditReport:
             lines.append(f"  {check.name:<{width}}  {check.verdict}: {check.detail}")
             lines += [f"  {'':<{width}}    - {finding}" for finding in check.findings]
         return "\n".join(lines)
+
+
+def told(error: Exception) -> str:
+    """Return `KeyError: 'x'`, of files the name alone: what a report says must not depend on the folder that a strategy lies in."""
+    return FOLDERS.sub("", f"{type(error).__name__}: {error}")
 
 
 def judged(name: str, detail: str, findings: tuple[Finding, ...]) -> Check:

@@ -43,6 +43,21 @@ def poisoned(dataset: Dataset, cut: pd.Timestamp, *, seed: int = 0, sources: Col
     return replace(dataset, bars=Bars(**tables), news=_other_news(news, bars, cut) if "news" in sources else news)
 
 
+def other_signal(signal: pd.Series, cut: pd.Timestamp, *, seed: int = 0) -> pd.Series:
+    """Return the signal with other values after the cut: each the larger of two that are drawn from all of it.
+
+    So they are values that the weights know, differ from name to name (a rule may divide by their spread), and lie higher than before.
+    """
+    late = np.asarray(signal.index.get_level_values(0) > cut)
+    values = signal.dropna().to_numpy()
+    if not late.any() or not len(values):
+        return signal
+    drawn = random_generator(seed, f"audit: other signals {cut.isoformat()}").choice(values, (2, int(late.sum())))
+    other = signal.copy()
+    other[late] = drawn.max(axis=0)
+    return other
+
+
 def _scaled(table: pd.DataFrame, late: npt.NDArray[np.bool_], factor: npt.NDArray[np.float64] | None) -> pd.DataFrame:
     return table if factor is None else table * np.where(late[:, None], factor, 1.0)
 

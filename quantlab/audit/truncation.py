@@ -9,62 +9,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from itertools import zip_longest
 
 import pandas as pd
 
-from quantlab.audit import causes
 from quantlab.audit.cuts import Cut
 from quantlab.audit.differences import Difference, panels, series, tables
-from quantlab.audit.outcome import judged
-from quantlab.audit.poison import poisoned
+from quantlab.audit.outcome import told
+from quantlab.audit.poison import other_signal, poisoned
+from quantlab.audit.seen import FAILED, USERS_ERRORS, Seen, broke, outcome
 from quantlab.audit.stages import Stages, Subject, fold_at, folds_of, refitted_folds, relearned, traded
+from quantlab.bars import Bars
 from quantlab.cache import Cache
 from quantlab.dataset import Dataset
-from quantlab.errors import QuantlabError, UsageError
+from quantlab.errors import StorageError, UsageError
 from quantlab.executor import Progress
 from quantlab.folds import Fold
-from quantlab.result import Check, Finding, Stage
+from quantlab.result import Check, Stage
 from quantlab.steps import decided, labels, samples
 from quantlab.storage import temporary_folder
 from quantlab.strategy import Strategy
 
-LEAST_DECISIONS = 50  # rows of signal that were compared, over all cuts: fewer prove nothing
-FAILED = "error"
-USERS_ERRORS = (QuantlabError, ArithmeticError, LookupError, TypeError, ValueError)  # what a user's function may run into
+NEXT = pd.Timedelta(1, "us")  # stamps are no finer
 POISON_TAIL = 2  # poisoned bars that the portfolio still trades in
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one cut showed: its differences, and how many rows of signal were compared; failed: why nothing could be."""
-
-    cut: Cut
-    differences: tuple[Difference, ...]
-    n_decisions: int
-    failed: str = ""
 
 
 def truncation_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Check:
     """Return whether anything changes when the data ends at each cut."""
     seen = [truncated(subject, whole, cut) for cut in progress(cuts, "truncation", len(cuts))]
-    return _outcome("truncation", subject, whole, seen)
+    return outcome("truncation", subject, whole, _doubted(subject, seen))
 
 
 def poison_check(subject: Subject, whole: Stages, cuts: Sequence[Cut], progress: Progress) -> Check:
     """Return whether anything changes before each cut when all that follows it is replaced."""
     seen = [_survived(subject, whole, cut) for cut in progress(cuts, "poison", len(cuts))]
-    return _outcome("poison", subject, whole, seen)
+    return outcome("poison", subject, whole, seen)
 
 
 def _survived(subject: Subject, whole: Stages, cut: Cut) -> Seen:
     """Return what another future changes; one in which the strategy cannot run at all proves nothing, and is no leak."""
     try:
         return other_future(subject, whole, cut)
+    except StorageError:
+        raise
     except USERS_ERRORS as error:
-        return Seen(cut, (), 0, f"{type(error).__name__}: {error}")
+        return Seen(cut, (), 0, told(error))
+
+
+def _doubted(subject: Subject, seen: list[Seen]) -> list[Seen]:
+    """Return what was seen, errors as failures: that nothing can be made proves a leak only if it is so at every cut.
+
+    Nor then, if it can be made without the names that have no bar yet: a cut to before their first bar leaves a column without a value.
+    """
+    broken = [one for one in seen if any(broke(difference) for difference in one.differences)]
+    if not broken or (len(broken) == len(seen) and not any(_runs_without_the_unlisted(subject, one.cut) for one in broken)):
+        return seen
+    return [
+        replace(
+            one,
+            differences=tuple(difference for difference in one.differences if not broke(difference)),
+            failed=next((difference.other for difference in one.differences if broke(difference)), ""),
+        )
+        for one in seen
+    ]
+
+
+def _runs_without_the_unlisted(subject: Subject, cut: Cut) -> bool:
+    """Return True if features and labels can be made at a cut of the names that have a bar by then."""
+    known = subject.dataset.until(cut.time)
+    begun = known.bars.listed.any().to_numpy()
+    bars = Bars(**{field.name: getattr(known.bars, field.name).loc[:, begun] for field in fields(known.bars)})
+    try:
+        samples(subject.fresh(), replace(known, bars=bars), subject.settings.start)
+    except StorageError:
+        raise
+    except USERS_ERRORS:
+        return False
+    return not begun.all()
 
 
 def truncated(subject: Subject, whole: Stages, cut: Cut) -> Seen:
@@ -74,6 +97,8 @@ def truncated(subject: Subject, whole: Stages, cut: Cut) -> Seen:
     try:
         X, _ = samples(strategy, known, subject.settings.start)
         y = labels(strategy, known.bars)
+    except StorageError:
+        raise
     except USERS_ERRORS as error:
         return Seen(cut, (_failed("features", "a panel", error, cut.time),), 0)
     found = [*_before(subject, whole, X, y, cut.time), *_folds(subject, whole, X, cut.time)]
@@ -81,6 +106,8 @@ def truncated(subject: Subject, whole: Stages, cut: Cut) -> Seen:
     try:
         weights = decided(strategy, decisions, known.bars).loc[whole.first_decision :]
         found += tables("weights", "", whole.weights.loc[: cut.time], weights)
+    except StorageError:
+        raise
     except USERS_ERRORS as error:
         found.append(_failed("weights", "weights", error, cut.time))
     if not subject.refits:
@@ -95,28 +122,29 @@ def truncated(subject: Subject, whole: Stages, cut: Cut) -> Seen:
 
 def _failed(stage: Stage, value: str, error: Exception, cut: pd.Timestamp) -> Difference:
     """Return that a stage cannot be made from data that ends at the cut."""
-    return Difference(stage, FAILED, cut, "", value, f"{type(error).__name__}: {error}")
+    return Difference(stage, FAILED, cut, "", value, told(error))
 
 
 def other_future(subject: Subject, whole: Stages, cut: Cut) -> Seen:
-    """Return what changes before the cut when all that follows it is replaced."""
-    strategy, other = subject.strategy, poisoned(subject.dataset, cut.time, seed=subject.settings.seed)
+    """Return what changes before the cut when all that follows it is replaced, for a strategy that remembers nothing."""
+    strategy, other = subject.fresh(), poisoned(subject.dataset, cut.time, seed=subject.settings.seed)
     X, _ = samples(strategy, other, subject.settings.start)
     y = labels(strategy, other.bars)
     found = list(_before(subject, whole, X.loc[: cut.time], y, cut.time))
     signals = whole.signals.signal
     late = signals.index.get_level_values(0) > cut.time
-    weights = decided(strategy, signals.mask(late, signals.max()), other.bars)  # a value that rules of a few fixed values know, too
+    weights = decided(strategy, other_signal(signals, cut.time, seed=subject.settings.seed), other.bars)
     found += tables("weights", "", whole.weights.loc[: cut.time], weights.loc[whole.first_decision : cut.time])
+    heard = any(change.pair is not None for change in panels(whole.features.loc[cut.time + NEXT :], X.loc[cut.time + NEXT :]))
     if not subject.refits:
-        return Seen(cut, tuple(found), int((~late).sum()))
-    later = X.loc[cut.time + pd.Timedelta(1, "us") : _test_end(whole, cut.time)]
+        return Seen(cut, tuple(found), int((~late).sum()), heard=heard)
+    later = X.loc[cut.time + NEXT : _test_end(whole, cut.time)]
     X_mixed = pd.concat([whole.features.loc[: cut.time], later[[name for name in whole.features if name in later]]])
     signal, again = _again(subject, strategy, whole, X_mixed, y.reindex(X_mixed.index), cut)
     found += series("signal", "", signal, again)
     last = subject.times[min(subject.place(cut.time) + POISON_TAIL, len(subject.times) - 1)]
     found += _orders(subject, whole, other, cut.time, min(last, whole.weights.index[-1]))
-    return Seen(cut, tuple(found), len(signal))
+    return Seen(cut, tuple(found), len(signal), heard=heard)
 
 
 def _before(subject: Subject, whole: Stages, X: pd.DataFrame, y: pd.Series, cut: pd.Timestamp) -> Iterator[Difference]:
@@ -183,79 +211,3 @@ def _orders(subject: Subject, whole: Stages, other: Dataset, cut: pd.Timestamp, 
 def _test_end(whole: Stages, cut: pd.Timestamp) -> pd.Timestamp:
     fold = fold_at(whole, cut)
     return next(known.test_end for known in whole.folds if known.test_start == fold.test_start)
-
-
-def _outcome(name: str, subject: Subject, whole: Stages, seen: Sequence[Seen]) -> Check:
-    """Return the first finding of each stage and column, or why there could not be one."""
-    n_decisions = sum(one.n_decisions for one in seen)
-    findings = tuple(_findings(name, subject, whole, seen))
-    cold = f" ({sum(one.cut.cold for one in seen)} with a cold cache)" if subject.refits else ""
-    compared = f"{len(seen)} cuts{cold}, {n_decisions} decisions compared"
-    failed = [one.failed for one in seen if one.failed]
-    compared += f", {len(failed)} of them failed ({failed[0]})" if failed else ""
-    blind = _blind(whole, n_decisions)
-    if blind and not findings:
-        return Check(name, "blind", f"{compared}: {blind}")
-    return judged(name, compared, findings)
-
-
-def _blind(whole: Stages, n_decisions: int) -> str:
-    """Return why nothing is proven, or an empty string."""
-    if n_decisions < LEAST_DECISIONS:
-        return f"too few decisions before the cuts (at least {LEAST_DECISIONS}): use more data or a shorter training window"
-    if whole.signals.signal.nunique() < 2:
-        return "the signal never varies: a leak would not show in it"
-    if not len(whole.portfolio.orders):
-        return "nothing was ever traded: there are no orders to compare"
-    return ""
-
-
-def _findings(name: str, subject: Subject, whole: Stages, seen: Iterable[Seen]) -> Iterator[Finding]:
-    first: dict[tuple[str, str], tuple[Difference, Cut]] = {}
-    signal_by_cold: dict[bool, int] = {}
-    for one in seen:
-        for difference in one.differences:
-            first.setdefault((difference.stage, difference.column), (difference, one.cut))
-            if difference.stage == "signal":
-                signal_by_cold[one.cut.cold] = signal_by_cold.get(one.cut.cold, 0) + 1
-    for difference, cut in first.values():
-        label = first.get(("labels", ""))
-        if difference.stage == "signal" and label is not None:
-            cause = causes.of_labels(label[0], subject, label[1].time)  # what was learned from them follows
-        else:
-            cause = _sought(difference, subject, whole, cut, signal_by_cold)
-        shown = str(cut) if name == "truncation" else f"all replaced after {cut.time.date()}, {cut.reason}"
-        yield Finding(
-            difference.stage, difference.column, difference.time, difference.symbol, difference.value, difference.other,
-            difference.n_rows, shown, cause,
-        )  # fmt: skip
-
-
-def _sought(difference: Difference, subject: Subject, whole: Stages, cut: Cut, signal_by_cold: Mapping[bool, int]) -> str:
-    """Return the likely cause of a difference, as far as the strategy bears the experiments that tell it."""
-    try:
-        return _cause(difference, subject, whole, cut, signal_by_cold)
-    except USERS_ERRORS as error:
-        return f"it depends on later data; what else cannot be told, as the strategy fails in another future ({error})"
-
-
-def _cause(difference: Difference, subject: Subject, whole: Stages, cut: Cut, signal_by_cold: Mapping[bool, int]) -> str:
-    """Return the likely cause of a difference."""
-    if difference.column == FAILED:
-        return (
-            f"{difference.stage} cannot be made from data that ends here: they ask for what comes later (a date, a length),"
-            " which nobody had then"
-        )
-    if difference.stage == "documents":
-        return causes.of_documents(difference, subject)
-    if difference.stage == "features":
-        return causes.of_feature(difference, subject, whole, cut.time)
-    if difference.stage == "labels":
-        return causes.of_labels(difference, subject, cut.time)
-    if difference.stage == "signal":
-        return causes.of_signal(subject, whole, cut.time, warm_agrees=bool(signal_by_cold.get(True)) and not signal_by_cold.get(False))
-    if difference.stage == "weights":
-        return causes.of_weights(subject, whole, cut.time)
-    if difference.stage == "folds":
-        return "the folds are laid with the length of the data in mind: bounds of a fold must not depend on later bars"
-    return "the orders depend on later bars or weights: the engine fills before it decides"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from quantlab.errors import UsageError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -60,17 +62,22 @@ def opened_cache(folder: Path | None, *, no_cache: bool) -> Iterator[Cache]:
 
 
 def span(start: str | None, end: str | None) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    """Return the first moment of the day `start` and the last of the day `end`, in UTC. Raises UsageError for what is no date."""
-    return _day(start, "start"), _day(end, "end", last_moment=True)
+    """Return the first moment of the day `start` and the last of the day `end`, in UTC.
+
+    Midnight is the last moment of the day that it ends: a bar that is complete then is of that day.
+    Raises UsageError for what is no date, and for a start after the end.
+    """
+    first, last = _day(start, "start"), _day(end, "end", last_moment=True)
+    if first is not None and last is not None and first > last:
+        raise UsageError(f"--start {start} lies after --end {end}: exchange them")
+    return first, last
 
 
 def _day(text: str | None, option: str, *, last_moment: bool = False) -> pd.Timestamp | None:
-    """Return a date as an instant in UTC: its first moment, or its last."""
+    """Return a date as an instant in UTC: its first moment after midnight, or its last."""
     if text is None:
         return None
     import pandas as pd
-
-    from quantlab.errors import UsageError
 
     try:
         day = pd.Timestamp(pd.to_datetime(text, format="ISO8601"))
@@ -78,5 +85,5 @@ def _day(text: str | None, option: str, *, last_moment: bool = False) -> pd.Time
         raise UsageError(f"--{option} takes a date such as 2024-06-30, not {text!r}") from error
     if day.tz is not None or day != day.normalize():
         raise UsageError(f"--{option} takes a date without a time, such as 2024-06-30, not {text!r}")
-    instant = (day + pd.Timedelta(days=1) - pd.Timedelta(1, "us")) if last_moment else day
+    instant = day + (pd.Timedelta(days=1) if last_moment else pd.Timedelta(1, "us"))
     return instant.tz_localize("UTC").as_unit("us")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from quantlab.bars import TIME_UNIT, Bars
 from quantlab.data import rules
 from quantlab.data.checks import VALUES, BarRows, bar_rows
-from quantlab.data.documents import Documents, after_all, documents, of_known_symbols
+from quantlab.data.documents import Documents, around_all, documents, of_known_symbols
 from quantlab.data.duplicates import copies
 from quantlab.data.files import files_of, kind_of, sha256_of
 from quantlab.data.findings import Findings
@@ -114,8 +115,10 @@ def assemble(tables: Tables, settings: Settings, hashes: Callable[[], Mapping[st
         suspect(rows, tables.bars, settings, findings)
         _check_symbols(rows, tables.bars.files[0], settings, findings)
     if found is not None and tables.news is not None and rows is not None:
-        found = _without_copies(of_known_symbols(found, rows, tables.news, findings), tables.news, settings, findings)
-        after_all(found, rows, tables.news, findings)
+        if not rows.frame.empty:  # else every symbol would seem unknown
+            found = of_known_symbols(found, rows, tables.news, findings)
+        found = _without_copies(found, tables.news, settings, findings)
+        around_all(found, rows, tables.news, findings)
     if rows is None or rows.frame.empty or any(finding.blocks("quarantine") for finding in findings.all):
         return None
     per_year = _bars_per_year(rows.frame, settings, findings)
@@ -161,6 +164,9 @@ def _check_symbols(rows: BarRows, file: str, settings: Settings, findings: Findi
             findings.add(rules.NO_BAR_LEFT, file)
     elif settings.benchmark is not None and settings.benchmark not in known:
         findings.add(rules.BENCHMARK.of(name=repr(shortened(settings.benchmark)), near=nearest(settings.benchmark, known)), FILE)
+    alike = [name for _, group in groupby(sorted(known, key=str.casefold), str.casefold) if len(same := list(group)) > 1 for name in same]
+    if alike:
+        findings.add(rules.CASE.of(names=shortened(", ".join(alike))), file)
 
 
 def _wide(frame: pd.DataFrame) -> Bars:

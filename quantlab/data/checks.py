@@ -12,9 +12,10 @@ from quantlab.bars import PRICES, TIME_UNIT
 from quantlab.data import rules
 from quantlab.data.columns import has_columns, numbers, refuse_stamps, texts, unread
 from quantlab.data.findings import Findings
+from quantlab.data.hours import refuse_hours
 from quantlab.data.rules import Rule
 from quantlab.data.settings import FILE, Settings
-from quantlab.data.stamps import Stamps, instants, session_dates
+from quantlab.data.stamps import Stamps, instants, local_midnights_as_dates, session_dates
 from quantlab.data.tables import Mask, Table
 from quantlab.errors import DataError
 from quantlab.news import MARKET
@@ -86,9 +87,14 @@ def _when(table: Table, settings: Settings, findings: Findings) -> tuple[pd.Data
         local = complete.tz_convert(time_zone(settings.calendar)).tz_localize(None).normalize()
         off = ~bad & _closes(Stamps(local, stamps.wrong), settings, findings).isna()
         findings.rows(rules.OFF_SESSION.of(calendar=settings.calendar), table, off, column=name, shown=cells)
+        refuse_hours(pd.DatetimeIndex(complete[~bad].unique()).sort_values(), table.files[0], settings, findings)
         return pd.DataFrame({"at": complete, "session": local}), bad
-    dates = session_dates(cells)
-    bad = refuse_stamps(table, name, dates, findings)
+    zone = time_zone(settings.calendar)
+    days = local_midnights_as_dates(cells, zone)
+    if days is not None:
+        findings.add(rules.LOCAL_MIDNIGHTS.of(column=repr(name), zone=zone))
+    dates = session_dates(cells if days is None else days)
+    bad = refuse_stamps(table, name, dates, findings, days=True)
     closes = _closes(dates, settings, findings)
     closed = ~bad & closes.isna()
     findings.rows(rules.NO_SESSION.of(calendar=settings.calendar), table, closed, column=name, shown=cells)

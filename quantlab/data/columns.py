@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,12 @@ from quantlab.data.tables import Mask, Table, shortened
 from quantlab.errors import nearest
 
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+ALIASES = {  # what other sources call a column; a nearest name would not find them
+    "symbol": ("ticker", "tickers", "code"),
+    "time": ("datetime", "timestamp"),
+    "published_at": ("datetime", "timestamp", "date", "time", "published"),
+    "text": ("title", "content", "body"),
+}
 N_COLUMNS = 10  # columns that are not read, named in a note
 MISSING = ("", "nan", "NaN")  # of a number; a name or a text may well be called so
 
@@ -24,11 +31,17 @@ def has_columns(table: Table, needed: Iterable[tuple[str, ...]], findings: Findi
     complete = True
     for names in needed:
         if not any(name in table.frame for name in names):
-            near = next((hint for hint in (nearest(name, table.frame.columns) for name in names) if hint), "")
+            near = next((hint for hint in (_called(name, table.frame.columns) for name in names) if hint), "")
             present = shortened(", ".join(table.frame.columns)) or "none"
             findings.add(rules.COLUMN_MISSING.of(names=" or ".join(map(repr, names)), near=near, columns=present), table.files[0])
             complete = False
     return complete
+
+
+def _called(name: str, columns: pd.Index) -> str:
+    """Return ` (did you mean 'x'?)` for the column that another source calls so, or whose name is nearest; else an empty string."""
+    alias = next((other for other in ALIASES.get(name, ()) if other in columns), None)
+    return nearest(name, columns) if alias is None else f" (did you mean {alias!r}?)"
 
 
 def unread(table: Table, known: Iterable[str], findings: Findings) -> None:
@@ -70,10 +83,15 @@ def numbers(table: Table, name: str, findings: Findings) -> tuple[npt.NDArray[np
     return values, bad
 
 
-def refuse_stamps(table: Table, name: str, stamps: Stamps, findings: Findings, skip: Mask | None = None) -> Mask:
-    """Report the stamps of a column that could not be read, but for those to skip, and return where they are, (n_rows,)."""
+def refuse_stamps(table: Table, name: str, stamps: Stamps, findings: Findings, *, skip: Mask | None = None, days: bool = False) -> Mask:
+    """Report the stamps of a column that could not be read, but for those to skip, and return where they are, (n_rows,).
+
+    days: the column names days, so that to write an instant would not mend it.
+    """
     wrong = stamps.wrong.to_numpy(dtype=object)
     bad: Mask = np.asarray(wrong != "", dtype=bool) & ~(np.zeros(len(wrong), bool) if skip is None else skip)
     for reason in sorted(set(wrong[bad])):
-        findings.rows(rules.STAMPS[reason], table, bad & (wrong == reason), column=name, shown=table.frame[name])
+        rule = rules.STAMPS[reason]
+        rule = replace(rule, fix=rule.fix.replace(rules.ISO, rules.DAY)) if days else rule
+        findings.rows(rule, table, bad & (wrong == reason), column=name, shown=table.frame[name])
     return bad

@@ -6,6 +6,7 @@ With both a `headline` and a `text` it is the two, one below the other.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,8 @@ from quantlab.data.checks import BarRows
 from quantlab.data.columns import has_columns, refuse_stamps, texts, unread
 from quantlab.data.findings import Findings
 from quantlab.data.settings import Settings
-from quantlab.data.stamps import instants, midnights_as_days
-from quantlab.data.tables import Mask, Table
+from quantlab.data.stamps import are_midnight, instants, midnights_as_days
+from quantlab.data.tables import Mask, Table, shortened
 from quantlab.news import MARKET
 
 STAMPS = ("published_at", "available_at", "first_seen_at")
@@ -69,9 +70,12 @@ def _available_at(table: Table, settings: Settings, findings: Findings, day_zone
     bad = np.zeros(len(table.frame), dtype=bool)
     for name in (name for name in STAMPS if name in table.frame):
         column = texts(table, name, findings) if isinstance(table.frame[name].dtype, pd.StringDtype) else table.frame[name].astype("str")
+        n_midnights = int(are_midnight(column).sum())
         column, n_days = midnights_as_days(column)
         if n_days:
             findings.add(rules.MIDNIGHTS.of(n=n_days, column=repr(name)))
+        elif n_midnights > rules.FEW_MIDNIGHTS * (column != "").sum():
+            findings.add(rules.EXACT_MIDNIGHTS.of(n=n_midnights, column=repr(name)))
         stamps = instants(column, zone=settings.timezone, day_zone=day_zone)
         optional = (column == "").to_numpy(dtype=bool) if name == "first_seen_at" else None  # not every source says so
         bad |= refuse_stamps(table, name, stamps, findings, skip=optional)
@@ -96,10 +100,39 @@ def of_known_symbols(found: Documents, rows: BarRows, table: Table, findings: Fi
     symbol = found.frame["symbol"]
     fits = (symbol.isin(set(rows.frame["symbol"])) | (symbol == MARKET)).to_numpy(dtype=bool)
     findings.at(rules.UNKNOWN_SYMBOL, table, found.row[~fits], shown=symbol[~fits])
+    _elsewhere(symbol, symbol[~fits], sorted(set(rows.frame["symbol"])), table, findings)
     return found.keep(fits)
 
 
-def after_all(found: Documents, rows: BarRows, table: Table, findings: Findings) -> None:
-    """Note documents that no bar knows, because they come after the last one: at its end, or in a year that was mistyped."""
+def _elsewhere(symbol: pd.Series, unknown: pd.Series, known: list[str], table: Table, findings: Findings) -> None:
+    """Refuse news of which most name the symbols otherwise than the bars, or none names one of them; note a smaller part.
+
+    The news of a whole market with the bars of a few names are lawful: a symbol that the bars do not spell in any way is just left out.
+    """
+    keys = {_key(name): name for name in reversed(known)}
+    meant = {name: near for name in sorted(set(unknown)) if (near := "|".join(_meant(name, keys)))}
+    example = next((f" ({shortened(name)!r}: did you mean {shortened(near)!r}?)" for name, near in meant.items()), "")
+    n, total = int(unknown.isin(list(meant)).sum()), int((symbol != MARKET).sum())
+    if n > total / 2 or 0 < len(unknown) == total:
+        findings.add(rules.NEWS_ELSEWHERE.of(n=len(unknown), total=total, example=example), table.files[0])
+    elif n:
+        findings.add(rules.NEWS_RESPELT.of(n=n, example=example), table.files[0])
+
+
+def _key(symbol: str) -> str:
+    """Return a symbol without what sources differ in: capitals, a `$` or exchange before it, an exchange after it."""
+    return re.sub(r"^(?:[$#]|[a-z]+:)|[.][a-z]{1,3}$", "", symbol.casefold())
+
+
+def _meant(name: str, keys: dict[str, str]) -> list[str]:
+    """Return the symbols of the bars that a name, or a list of them that is not joined by `|`, may mean."""
+    return [keys[_key(part)] for part in re.split(r"[,; ]+", name) if _key(part) in keys]
+
+
+def around_all(found: Documents, rows: BarRows, table: Table, findings: Findings) -> None:
+    """Note documents after the last bar, which no bar knows, and long before the first one: at an end, or in a year that was mistyped."""
     late = (found.frame["available_at"] >= rows.frame["at"].max()).to_numpy(dtype=bool)
     findings.at(rules.AFTER_ALL, table, found.row[late], shown=found.frame.loc[late, "available_at"].astype("str"))
+    first = rows.frame["at"].min() - pd.Timedelta(days=rules.LONG_BEFORE_DAYS)
+    early = (found.frame["available_at"] < first).to_numpy(dtype=bool)
+    findings.at(rules.BEFORE_ALL, table, found.row[early], shown=found.frame.loc[early, "available_at"].astype("str"))

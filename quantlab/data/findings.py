@@ -146,9 +146,9 @@ def placed(problem: Problem) -> str:
 
 
 def summary(finding: Finding) -> Dropped:
-    """Return how many rows a finding is about, and the first few."""
+    """Return how many rows a finding is about, of which column, and the first few."""
     shown = finding.problems[:N_EXAMPLES]
-    return Dropped(finding.rule.message, finding.n, tuple(" ".join(filter(None, (placed(one), one.value))) for one in shown))
+    return Dropped(_reason(finding), finding.n, tuple(" ".join(filter(None, (placed(one), one.value))) for one in shown))
 
 
 def noted(finding: Finding) -> str:
@@ -159,17 +159,22 @@ def noted(finding: Finding) -> str:
     return f"{finding.rule.message}{f' (first: {first})' if first else ''}"
 
 
+def _reason(finding: Finding) -> str:
+    """Return what is wrong, with the column that it is about."""
+    column = finding.problems[0].column
+    return finding.rule.message if column is None else f"{column}: {finding.rule.message}"
+
+
 def _rows_of(finding: Finding) -> pd.DataFrame:
     """Return every row that a finding is about, with its raw cells."""
     table, rows = finding.table, finding.rows
     if table is None:  # never: what can be set aside has a table
         return pd.DataFrame(columns=list(QUARANTINE))
-    column = finding.problems[0].column
     cells = table.frame.iloc[rows].astype("str").fillna("").to_dict("records")  # bad rows alone: few, or the table is refused
     said = {
         "file": np.array(table.files, dtype=object)[table.file[rows]],
         "row": table.line[rows],
-        "reason": finding.rule.message if column is None else f"{column}: {finding.rule.message}",
+        "reason": _reason(finding),
         "cells": [json.dumps(row, ensure_ascii=False) for row in cells],
     }
     return pd.DataFrame(said)

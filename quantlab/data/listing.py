@@ -52,7 +52,7 @@ def _spells(listing: Table, findings: Findings) -> pd.DataFrame | None:
     for name, missing in (("start", "1900-01-01"), ("end", "2099-12-31")):
         column = texts(listing, name, findings) if name in listing.frame else pd.Series("", index=spells.index)
         dates = session_dates(column.where(column != "", missing))
-        if refuse_stamps(listing, name, dates, findings).any():
+        if refuse_stamps(listing, name, dates, findings, days=True).any():
             return None
         spells[name] = dates.at
     wrong = (spells["start"] > spells["end"]).to_numpy()

@@ -27,7 +27,7 @@ Read: TypeAlias = "tuple[pd.DataFrame, npt.NDArray[np.int64]]"  # cells, and the
 def read_table(folder: Path, paths: Iterable[Path], findings: Findings, *, symbol_from_name: bool = False) -> Table | None:
     """Return the rows of all files, in the order of the files, or None where there are none to read.
 
-    symbol_from_name: a file without a column `symbol` holds the symbol after which it is named.
+    symbol_from_name: in a folder of files, one without a column `symbol` holds the symbol after which it is named.
     """
     frames, lines, names = [], [], []
     for path in paths:
@@ -37,8 +37,11 @@ def read_table(folder: Path, paths: Iterable[Path], findings: Findings, *, symbo
         if read is None:
             continue
         frame, line = read
+        if list(frame.columns[:1]) == ["price"] and len(frame) and frame.iat[0, 0] == "Ticker":  # a table of yfinance, written as it is
+            findings.add(rules.THREE_HEADERS, name)
+            continue
         findings.read(table_of(name), len(frame))
-        if symbol_from_name and "symbol" not in frame:
+        if symbol_from_name and path.parent != folder and "symbol" not in frame:
             frame = frame.assign(symbol=pd.Series(stem_of(path), index=frame.index, dtype="str"))
         frames.append(frame)
         lines.append(line)

@@ -25,12 +25,19 @@ BadRows: TypeAlias = Literal["error", "quarantine"]
 WIDENED = 0.005  # an open or close this far, as a fraction, outside [low, high] is rounding or another venue's print; beyond, an error
 LONGEST_GAP_DAYS = 366  # without a bar of any symbol: longer, and the year of a stamp is wrong
 STALE_BARS = 4  # the same bar, volume included, so many times in a row: a feed that stands still
+FROZEN_BARS = 20  # the same close so many times in a row, whatever the volume: nobody quotes it any more
+SPLITS = (2, 3, 4, 5, 7, 8, 10, 15, 20, 25, 30)  # shares for one, or one for so many; also what a decimal point in the wrong place makes
+SPLIT_NEAR = 0.03  # of such a factor: how far an open may move besides
+SLIP_BARS = 5  # a price that is back after so few bars was a slip, and no split
+FEW_MIDNIGHTS = 0.01  # of the stamps: chance alone puts one in 1440 of them on the minute of midnight
+LONG_BEFORE_DAYS = 31  # news that much older than the first bar are history, or have a mistyped year
 MOST_BAD = 0.05  # of the rows of a table: with more of them the file is wrong, not the row
 MOST_COLUMNS = 1000
 LONGEST_SYMBOL = 100  # characters
 LONG_TEXT_LENGTH = 100_000
 UNPACKED_TIMES = 100  # a packed table that grows by more than this is no table, but a bomb
 ISO = "write ISO 8601 with a zone, such as 2024-03-04T15:30:00Z"
+DAY = "write YYYY-MM-DD, such as 2024-03-04"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,9 @@ MANY_BROKEN = Rule(
     "many broken rows", "refused", "hardly any row has as many cells as the header", "look at the delimiter and the decimals"
 )
 COLUMN_TWICE = Rule("column twice", "refused", "the column {name} stands twice in the header", "rename or remove one of them")
+THREE_HEADERS = Rule(
+    "three headers", "refused", "there are three lines of header (columns, tickers, date)", "write one: date,open,high,low,close,volume"
+)
 COLUMN_MISSING = Rule("column missing", "refused", "the column {names} is missing{near}", "add it; the columns are {columns}")
 COLUMN_UNREAD = Rule("column not read", "noted", "columns that are not read: {names}")
 OTHER_COLUMNS = Rule("other columns", "refused", "other columns than in {first}: {columns}", "give all files the same columns")
@@ -111,6 +121,13 @@ DATE_AND_TIME = Rule("date and time", "refused", "there are both a date and a ti
 NO_CALENDAR = Rule("no calendar", "refused", "{error}", "correct the dates or the calendar")
 NO_SESSION = Rule("no session", "bad row", "{calendar} has no session on this day", "remove the row, or correct `calendar` in dataset.toml")
 OFF_SESSION = Rule("off session", "noted", "bars on a day that is no session of {calendar}")
+LOCAL_MIDNIGHTS = Rule("local midnights", "noted", "all stamps of {column} are midnights in {zone}: read as the dates of those days")
+HOURS = Rule(
+    "hours",
+    "refused",
+    "on most days bars lie outside the hours of {calendar}, and the other end of the day has none",
+    "check `timezone` and `bar_stamp` in dataset.toml: bars of another zone, or opens taken for closes, trade on news too early or late",
+)
 SYMBOL = Rule(
     "symbol",
     "bad row",
@@ -147,8 +164,24 @@ JUMP = Rule(
     "the close is {jump:g} times that of the bar before, or more, or less than one over that",
     "write all prices in one unit, adjust for splits; if it happened, raise largest_jump in dataset.toml",
 )
+SPLIT = Rule(
+    "split",
+    "noted",
+    "bars open at a whole multiple or fraction of the close before (2, 3, 4, 5, 10 ... times), as after a split that prices were not"
+    " adjusted for: adjust them, or say adjusted = 'none' and give adj_close",
+)
+SLIP = Rule(
+    "slip", "noted", f"bars where such a multiple or fraction begins or ends, within {SLIP_BARS} bars: a slip of the decimal point?"
+)
 GAP = Rule("gap", "refused", "no bar of any symbol for {days} days, {side} this one", "correct the year of the stamp, or drop the row")
 STALE = Rule("stale", "noted", f"bars repeat those before them, volume included, {STALE_BARS} times or more: does the feed stand still?")
+FROZEN = Rule("frozen", "noted", f"bars within runs of {FROZEN_BARS} or more with the same close: does the feed stand still?")
+FILLED_UP = Rule(
+    "filled up",
+    "noted",
+    f"bars at the end of their symbol repeat its last close {FROZEN_BARS} times or more, as where a delisting was filled up: remove them",
+)
+CASE = Rule("case", "noted", "symbols that differ in nothing but capitals count as several: {names}")
 NO_BAR_LEFT = Rule("no bar left", "refused", "not a single bar is left", "add rows with prices")
 MISSING_SESSIONS = Rule("missing sessions", "noted", "{missing} of {total} sessions have no bar of any symbol")
 
@@ -163,13 +196,26 @@ OUTSIDE_LISTING = Rule("outside listing", "left out", "bars outside their symbol
 NOBODY = Rule("nobody", "bad row", "the symbol is empty", "name one, or write * for the whole market")
 NO_WORDS = Rule("no words", "left out", "news without a text")
 UNKNOWN_SYMBOL = Rule("unknown symbol", "left out", "news on a symbol that has no bars")
+NEWS_ELSEWHERE = Rule(
+    "news elsewhere",
+    "refused",
+    "{n} of {total} news on single names are on symbols that have no bars{example}",
+    "name them as the bars do, several joined by |, or leave out news.csv",
+)
+NEWS_RESPELT = Rule(
+    "news respelt", "noted", "{n} news are left out whose symbol the bars spell otherwise{example}: several are joined by |"
+)
 COPY = Rule("copy", "left out", "news with the same text as before on that symbol, within {window}")
 NEAR_COPY = Rule(
     "near copy", "left out", "news with nearly the same text (similarity >= {similarity:g}) as before on that symbol, within {window}"
 )
 MIDNIGHTS = Rule("midnights", "noted", "{n} news stamps of {column} say midnight: read as days, known when the day has ended")
+EXACT_MIDNIGHTS = Rule(
+    "exact midnights", "noted", "{n} news stamps of {column} say exactly midnight: read as instants; if they are days, write the date alone"
+)
 LONG_TEXT = Rule("long text", "noted", f"news of more than {LONG_TEXT_LENGTH:,} characters: is each of them one document?")
 AFTER_ALL = Rule("after all bars", "noted", "news after the last bar: no bar knows them")
+BEFORE_ALL = Rule("before all bars", "noted", f"news of more than {LONG_BEFORE_DAYS} days before the first bar: are the years right?")
 
 # dataset.toml
 SETTING = Rule("setting", "refused", "{message}", "{fix}")  # a reading of dataset.toml words them

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from quantlab.bars import TIME_UNIT
@@ -60,10 +61,30 @@ def midnights_as_days(stamps: pd.Series) -> tuple[pd.Series, int]:
     A source that knows the day alone, or a table that turned dates into instants, stamps midnight: read as an instant, the whole day
     would be known before it began. Where more than a fifth of the stamps say midnight, they mean the day.
     """
-    midnight = stamps.str.fullmatch(rf"\s*{DATE}[T ]00:00(?::00(?:[.,]0+)?)?(?:{ZONE})?\s*").to_numpy(dtype=bool)
+    midnight = are_midnight(stamps)
     if midnight.sum() <= MIDNIGHTS * (stamps != "").sum():
         return stamps, 0
     return stamps.mask(midnight, stamps.str.strip().str[:10]), int(midnight.sum())
+
+
+def are_midnight(stamps: pd.Series) -> npt.NDArray[np.bool_]:
+    """Return where text stamps say exactly midnight, in whatever zone, (n,)."""
+    return stamps.str.fullmatch(rf"\s*{DATE}[T ]00:00(?::00(?:[.,]0+)?)?(?:{ZONE})?\s*").to_numpy(dtype=bool)
+
+
+def local_midnights_as_dates(stamps: pd.Series, zone: str) -> pd.Series | None:
+    """Return the local dates of text stamps with a zone, of which every one is midnight in `zone`; else None.
+
+    So do some sources name their sessions (`2021-01-04 00:00:00-05:00`); one stamp that is no midnight, and none of them is a day.
+    """
+    codes, distinct = pd.factorize(stamps)
+    text = pd.Series(distinct, dtype="str").str.strip()
+    if not len(text) or not (_shape(text) == "zoned").all():
+        return None
+    at = pd.to_datetime(text.str.replace(",", "."), format="ISO8601", utc=True, errors="coerce").dt.tz_convert(zone)
+    if at.isna().any() or not (at == at.dt.normalize()).all():
+        return None
+    return pd.Series(at.dt.strftime("%Y-%m-%d").astype("str").to_numpy()[codes], index=stamps.index, dtype="str")
 
 
 def session_dates(stamps: pd.Series) -> Stamps:

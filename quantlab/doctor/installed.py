@@ -50,6 +50,7 @@ def extras() -> Iterator[Finding]:
             if version is not None and not requirement.specifier.contains(version, prereleases=True):
                 yield _unfit(requirement, version, "warning")
     said = ", ".join(f"{name} {version or '(not installed)'}" for name, version in found.items())
+    said = said or "none are named by this installation"
     fix = "" if all(found.values()) else "pip install 'quantlab[all]', if you need them"
     yield Finding("extras", "ok", said, fix, facts=dict(found))
 

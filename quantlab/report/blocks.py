@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from plotly import graph_objects as go
 
-Level = Literal["real", "weak", "luck", "loss", "untested"]
+Level = Literal["real", "weak", "luck", "loss", "untested", "invalid"]
 LEVELS: Mapping[str, str] = {
     "real": "Holds up",
     "weak": "Weak evidence",
     "luck": "Could be luck",
     "loss": "Loses money",
     "untested": "Not tested",
+    "invalid": "Cannot be trusted",
 }
 
 

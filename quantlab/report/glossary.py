@@ -88,6 +88,7 @@ _TRADED = {
     "Exposure": "Long plus short positions over equity, in the mean session.",
     "Fees": "Commissions and the like, in the currency of the bars.",
     "Slippage": "What was paid for prices worse than the bar's, in the currency of the bars.",
+    "Closed as delisted": "Positions in names that had no bar for five sessions, closed at the last close less the haircut.",
     "Orders cut short": "Orders filled below what was asked, for want of cash or volume.",
     "Time in the market": "Share of the sessions that end with any position at all.",
     "Costs paid": "Fees and slippage in basis points of the traded value: below the break-even cost, the strategy earned something.",

@@ -2,7 +2,8 @@
 
 Level, the first that fits:
 
-    untested  fewer than 60 sessions, returns that never vary, or an audit that failed: the figures can say nothing
+    invalid   the audit failed: the figures rest on a look into the future
+    untested  fewer than 60 sessions, or returns that never vary: the figures can say nothing
     loss      the 95% interval of the Sharpe ratio lies below 0
     luck      it includes 0
     weak      it lies above 0, but not all of these hold:
@@ -34,6 +35,7 @@ from quantlab.report import wording as say
 LEAST_SESSIONS = 60
 LEAST_DEFLATED = 0.95
 MOST_REMEMBERED = 0.5  # of the sessions
+INCONCLUSIVE = ("invalid", "untested")  # levels
 WITHOUT, PLACEBO = "no_text", "placebo"  # names of variants
 STRESSES = {
     "costs_doubled": "at twice the costs",
@@ -70,7 +72,7 @@ def verdict(figures: Figures) -> dict[str, object]:
     """
     rules = list(_rules(figures))
     level = _level(figures, rules)
-    text, said = _text(figures) if level != "untested" else (None, "")
+    text, said = _text(figures) if level not in INCONCLUSIVE else (None, "")
     return {
         "level": level,
         "sentence": _main(figures, level, rules),
@@ -82,6 +84,8 @@ def verdict(figures: Figures) -> dict[str, object]:
 
 def _level(figures: Figures, rules: list[Rule]) -> str:
     low, high = figures["intervals"]["sharpe"]
+    if figures["audit"]["verdict"] == "failed":
+        return "invalid"
     if _untested(figures):
         return "untested"
     if high < 0:
@@ -94,8 +98,6 @@ def _level(figures: Figures, rules: list[Rule]) -> str:
 def _untested(figures: Figures) -> str:
     """Return why nothing can be concluded, or an empty text."""
     n = figures["significance"]["n_returns"]
-    if figures["audit"]["verdict"] == "failed":
-        return "the audit failed, so none of the figures can be trusted"
     if n < LEAST_SESSIONS:
         return f"{n} sessions are too few, at least {LEAST_SESSIONS} are needed"
     return "" if figures["intervals"]["sharpe"][0] is not None else "its returns do not vary enough to be judged"
@@ -134,6 +136,8 @@ def _above_zero(label: str, value: float | None, figures: Figures, name: str, wr
 
 def _main(figures: Figures, level: str, rules: list[Rule]) -> str:
     """Say how it stands, and why."""
+    if level == "invalid":
+        return "Nothing can be concluded: the audit failed, so none of the figures can be trusted."
     if level == "untested":
         return f"Nothing can be concluded: {_untested(figures)}."
     low, high = figures["intervals"]["sharpe"]

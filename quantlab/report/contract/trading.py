@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from quantlab import metrics
 from quantlab.result import BacktestResult, verdict_of
 
@@ -12,6 +14,7 @@ def traded(result: BacktestResult) -> dict[str, object]:
     """Return turnover, exposure, costs and the outcome of the trades."""
     portfolio = result.portfolio
     gain = portfolio.trades.loc[portfolio.trades["exit_time"].notna(), "pnl"]
+    delisted = portfolio.orders[portfolio.orders["reason"] == "delisted"]
     return {
         "turnover": portfolio.turnover.mean(),
         "n_trades": len(portfolio.trades),
@@ -25,7 +28,16 @@ def traded(result: BacktestResult) -> dict[str, object]:
         "annual_turnover": metrics.annual_turnover(portfolio.turnover, periods=result.dataset.sessions_per_year),
         "net_exposure": portfolio.exposure.sum(axis=1).mean(),
         "time_in_market": metrics.time_in_market(portfolio.exposure),
+        "n_delisted": len(delisted),
+        "delisting_haircut": _haircut(delisted, result.dataset.bars.close),
     }
+
+
+def _haircut(delisted: pd.DataFrame, close: pd.DataFrame) -> float:
+    """Return by how much less than their last closes positions were closed that were delisted, in money."""
+    last = close.ffill().to_numpy()
+    at = close.index.get_indexer(pd.Index(delisted["time"])), close.columns.get_indexer(pd.Index(delisted["symbol"]))
+    return float(((last[at] - delisted["price"]).abs() * delisted["size"]).sum())
 
 
 def folds(result: BacktestResult, ic_by_fold: Sequence[float]) -> list[dict[str, object]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from quantlab.report import wording as say
@@ -30,6 +33,7 @@ def trading_section(result: BacktestResult, figures: Figures) -> Section:
             Fact("Time in the market", say.percent(trading["time_in_market"], 0), "of the sessions end with a position"),
             Fact("Fees", whole(trading["fees"]), f"on a capital of {whole(portfolio.cash)}"),
             Fact("Slippage", whole(trading["slippage"]), "worse prices than the bar's"),
+            Fact("Closed as delisted", whole(trading["n_delisted"]), _haircut(trading)),
             Fact("Orders cut short", whole(trading["truncated_orders"]), f"of {whole(len(portfolio.orders))}"),
         ]
     )
@@ -45,6 +49,11 @@ def trading_section(result: BacktestResult, figures: Figures) -> Section:
         blocks += [_trades(caption, part)] if len(part) else []
     blocks += [_cut(portfolio.cut)] if len(portfolio.cut) else []
     return Section("trading", "Trades and costs", "", blocks)
+
+
+def _haircut(trading: Mapping[str, Any]) -> str:
+    """Say what closing the positions of delisted names cost."""
+    return f"at the last close less a haircut of {whole(trading['delisting_haircut'])}" if trading["n_delisted"] else "positions"
 
 
 def _trades(caption: str, trades: pd.DataFrame) -> Table:
