@@ -78,7 +78,7 @@ def one_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "_calendar", cache(sessions._calendar))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.usefixtures("one_calendar")
 def test_at_most_two_of_twenty_null_markets_are_called_real() -> None:
     """News that moves nothing, traded free of cost: luck is called luck, and text that adds nothing is hardly ever said to add."""

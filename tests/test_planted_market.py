@@ -60,7 +60,7 @@ def market() -> Market:
 def test_each_text_learner_alone_finds_the_planted_effect(learner: BaseEstimator, test: int, market: Market, tmp_path: Path) -> None:
     """Out of sample, what it says goes with the planted tone; so does the return, less clearly."""
     strategy = text_alone(with_text(ridge_regressor(), learner), test=test)
-    result = run(strategy, market.dataset, Settings(cache=Cache(tmp_path)))
+    result = run(strategy, market.dataset, Settings(cache=Cache(tmp_path), audit=False, ablation=False))
     planted = market.planted_signal().reindex(result.predicted.signal.index)
     ic, error = ic_and_error(result.predicted.signal, planted)
     assert ic > 3 * error
@@ -76,12 +76,12 @@ def test_on_a_null_market_the_mean_ic_is_nothing() -> None:
     found = []
     for seed in range(20):
         dataset: Dataset = make_market(240, 10, effect=0.0, seed=seed).dataset
-        result = run(text_alone(model, train=120), dataset)
+        result = run(text_alone(model, train=120), dataset, Settings(audit=False, ablation=False))
         found.append(metrics.information_coefficient(result.predicted.signal, result.target).mean())
     assert abs(np.mean(found)) < 2 * np.std(found, ddof=1) / np.sqrt(len(found))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_labels_that_mean_nothing_teach_nothing(market: Market, tmp_path: Path) -> None:
     """The fine-tuned encoder, handed labels in another order, does not know the planted tone out of sample."""
     strategy = load_strategy(STRATEGIES / "sentiment_ridge.py")
@@ -100,11 +100,11 @@ def test_labels_that_mean_nothing_teach_nothing(market: Market, tmp_path: Path) 
     assert abs(shuffled) < honest / 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_flagship_earns_its_ic_from_the_news(market: Market, tmp_path: Path) -> None:
     """The whole strategy finds the effect; without it, in the same market, there is nothing to find."""
     settings = ["model.n_topics=10", "model.text_encoder.max_documents=1000"]
     strategy = with_settings(load_strategy(STRATEGIES / "news_momentum.py"), settings)
-    result = run(strategy, market.dataset, Settings(cache=Cache(tmp_path)))
+    result = run(strategy, market.dataset, Settings(cache=Cache(tmp_path), audit=False, ablation=False))
     ic, error = ic_and_error(result.predicted.signal, result.target)
     assert ic > 2 * error

@@ -329,7 +329,7 @@ def noise(bars: Bars, news: News, seed: int) -> pd.DataFrame:
     return panel(noise=pd.DataFrame(drawn, bars.times, bars.symbols))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_without_skill_choosing_earns_nothing_and_hindsight_looks_good() -> None:
     """Twenty variants of noise, three times: the best in hindsight shines, choosing by the past does not, and PBO says so."""
     claims, bests, overfitting = [], [], []

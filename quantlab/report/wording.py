@@ -142,7 +142,7 @@ def audit_sentence(audit: Mapping[str, Any]) -> str:
     return {
         "passed": "The audit held: with the data cut or its future replaced at some bars, documents, features, settled labels and weights "
         "before them stayed the same; no training label reached into its test; an independent ledger gives the same equity. No model was "
-        "fitted again for it: `quantlab audit` does that.",
+        "fitted again for it: the command quantlab audit does that.",
         "failed": f"The audit failed: see below which check did not hold. {f'Likely cause: {cut(found[0])}. ' if found else ''}"
         "The figures cannot be trusted.",
         "blind": f"The audit proves nothing, for it could not have seen a leak ({cut(blind[0]) if blind else NONE}).",
